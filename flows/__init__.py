@@ -1,0 +1,1 @@
+"""When does it run? Prefect flows, deployments and the command line."""

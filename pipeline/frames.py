@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -45,19 +47,17 @@ class Grid:
     @classmethod
     def of(cls, frames: xr.DataArray | xr.Dataset) -> Grid:
         """The grid that frames, a store or a forecast carry."""
-        return cls(
-            frames["x"].to_numpy().astype(np.float64),
-            frames["y"].to_numpy().astype(np.float64),
-            CRS.from_wkt(frames["crs"].attrs["crs_wkt"]),
-        )
+        x: NDArray[np.float64] = frames["x"].to_numpy().astype(np.float64)
+        y: NDArray[np.float64] = frames["y"].to_numpy().astype(np.float64)
+        return cls(x, y, CRS.from_wkt(frames["crs"].attrs["crs_wkt"]))
 
     @classmethod
     def from_corner(
         cls, shape: tuple[int, int], west: float, north: float, pixel: tuple[float, float], crs: CRS
     ) -> Grid:
         """A grid of `shape` (H, W) whose outer north-west corner is (west, north)."""
-        x = west + (np.arange(shape[1]) + 0.5) * pixel[0]
-        y = north - (np.arange(shape[0]) + 0.5) * pixel[1]
+        x = west + pixel[0] * np.arange(0.5, shape[1], dtype=np.float64)
+        y = north - pixel[1] * np.arange(0.5, shape[0], dtype=np.float64)
         return cls(x, y, crs)
 
     @property
@@ -85,8 +85,6 @@ class Grid:
             names, units = ("longitude", "latitude"), ("degrees_east", "degrees_north")
         else:
             names, units = ("projection_x_coordinate", "projection_y_coordinate"), ("m", "m")
-        wkt = self.crs.to_wkt()
-        mapping = {**self.crs.to_cf(), "crs_wkt": wkt, "spatial_ref": wkt}
         return {
             "x": xr.Variable(
                 "x", self.x, {"standard_name": names[0], "units": units[0], "axis": "X"}
@@ -94,20 +92,36 @@ class Grid:
             "y": xr.Variable(
                 "y", self.y, {"standard_name": names[1], "units": units[1], "axis": "Y"}
             ),
-            "crs": xr.Variable((), np.int32(0), mapping),
+            "crs": xr.Variable((), np.int32(0), _grid_mapping(self.crs)),
         }
 
     def difference(self, other: Grid) -> str | None:
         """What sets the other grid apart, in a few words with the numbers; None if they agree."""
         if self.shape != other.shape:
-            return f"{self.shape[0]} × {self.shape[1]} pixels, found {other.shape[0]} × {other.shape[1]}"
+            found = " × ".join(map(str, other.shape))
+            return f"{self.shape[0]} × {self.shape[1]} pixels, found {found}"
         for name in ("x", "y"):
             here, there = getattr(self, name), getattr(other, name)
             if np.abs(here - there).max() > 0.01 * abs(here[1] - here[0]):
-                return f"{name} from {here[0]:.6g} to {here[-1]:.6g}, found {there[0]:.6g} to {there[-1]:.6g}"
+                found = f"{there[0]:.6g} to {there[-1]:.6g}"
+                return f"{name} from {here[0]:.6g} to {here[-1]:.6g}, found {found}"
         if self.crs != other.crs:
-            return f"projection {self.crs.to_proj4()!r}, found {other.crs.to_proj4()!r}"
+            return f"projection {_name(self.crs)}, found {_name(other.crs)}"
         return None
+
+
+def _name(crs: CRS) -> str:
+    method = crs.coordinate_operation.method_name if crs.coordinate_operation else "geographic"
+    return f"{crs.name} ({method})"
+
+
+@lru_cache(maxsize=64)
+def _grid_mapping(crs: CRS) -> dict[str, Any]:
+    wkt = crs.to_wkt()
+    with warnings.catch_warnings():
+        # some projections lose a parameter in CF's own terms; crs_wkt holds them all
+        warnings.simplefilter("ignore", UserWarning)
+        return {**crs.to_cf(), "crs_wkt": wkt, "spatial_ref": wkt}
 
 
 def make_frames(

@@ -36,13 +36,15 @@ class ZR:
     def rain_rate(self, dbz: Field) -> Field:
         """Rain rate in mm/h of reflectivity in dBZ, any shape; NO_ECHO is exactly 0, NaN stays."""
         growth = 10 ** (0.1 / self.b)
-        return (self.a ** (-1 / self.b) * growth**dbz) * (dbz > NO_ECHO)
+        rate: Field = (self.a ** (-1 / self.b) * growth**dbz) * (dbz > NO_ECHO)
+        return rate
 
     def dbz(self, rain_rate: NDArray[np.floating]) -> NDArray[np.floating]:
         """Reflectivity in dBZ of rain rate in mm/h, any shape; no rain is NO_ECHO, NaN stays."""
         with np.errstate(divide="ignore"):
             dbz = 10 * math.log10(self.a) + 10 * self.b * np.log10(np.maximum(rain_rate, 0))
-        return np.maximum(dbz, NO_ECHO)
+        floored: NDArray[np.floating] = np.maximum(dbz, NO_ECHO)
+        return floored
 
     def threshold_dbz(self, rain_rate: float) -> float:
         """The reflectivity in dBZ at which it rains `rain_rate` mm/h."""

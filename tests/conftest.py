@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from pyproj import CRS
+
+from pipeline.frames import Grid
 
 torch.set_num_threads(1)
 torch.set_flush_denormal(True)
@@ -20,3 +23,10 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}: set NOWCAST_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_grid() -> Grid:
+    """48 × 60 pixels of 1 km round 25° E, 60° N."""
+    crs = CRS.from_proj4("+proj=aeqd +lat_0=60 +lon_0=25 +units=m +datum=WGS84")
+    return Grid.from_corner((48, 60), -30_000, 24_000, (1000, 1000), crs)

@@ -1,0 +1,151 @@
+"""Forecasts of a whole period against what the radar then saw: scores and the report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+
+from flows.forecasting import PAST, fitting_forecaster, forecast_at, lead_steps
+from nowcast.forecasters import Forecaster
+from nowcast.verification import Tally
+from pipeline.store import Store, clock
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a comparison of forecasts must share.
+
+    Args:
+        lead_minutes: The longest lead time; every step up to it is scored.
+        thresholds: Rain rates in mm/h that count as an event when reached.
+        scales_km: Window sides of the fractions skill score.
+    """
+
+    lead_minutes: int = 60
+    thresholds: tuple[float, ...] = (0.1, 1.0, 5.0, 10.0)
+    scales_km: tuple[float, ...] = (1.0, 5.0, 20.0, 40.0)
+
+
+@dataclass
+class Comparison:
+    """Several forecasters on the same issue times of one store."""
+
+    store: Store
+    forecasters: dict[str, Forecaster]
+    steps: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, store: Store, names: Sequence[str], lead_minutes: int) -> Comparison:
+        """Load the forecasters; persistence is always among them, as the reference.
+
+        Raises:
+            ValueError: If a forecaster does not fit, or two have one name.
+        """
+        loaded = [fitting_forecaster(name, store) for name in dict.fromkeys(["persistence", *names])]
+        forecasters = {forecaster.name: forecaster for forecaster in loaded}
+        if len(forecasters) < len(loaded):
+            raise ValueError(f"forecasters: expected different ones, found {list(names)}")
+        return cls(store, forecasters, lead_steps(store, lead_minutes))
+
+    def forecast(self, slot: int) -> dict[str, torch.Tensor]:
+        """(steps, H, W) dBZ of each forecaster from the frames up to a slot."""
+        forecasts = {}
+        for name, forecaster in self.forecasters.items():
+            start = time.perf_counter()
+            forecasts[name] = forecast_at(self.store, forecaster, slot, self.steps)
+            self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - start
+        return forecasts
+
+    def observed(self, slot: int) -> torch.Tensor:
+        """(steps, H, W) dBZ that the radar saw after a slot."""
+        return torch.from_numpy(self.store.dbz(slot + 1, slot + 1 + self.steps))
+
+    def case(self, slot: int) -> xr.Dataset:
+        """All fields of one issue time, for people to look at."""
+        forecasts = torch.stack(list(self.forecast(slot).values())).numpy()
+        minutes = int(self.store.cadence / np.timedelta64(1, "m"))
+        first = max(slot + 1 - PAST, 0)
+        return xr.Dataset(
+            {
+                "past": (("time", "y", "x"), self.store.dbz(first, slot + 1)),
+                "observed": (("lead_time", "y", "x"), self.observed(slot).numpy()),
+                "forecast": (("forecaster", "lead_time", "y", "x"), forecasts),
+            },
+            {
+                "time": self.store.times[first : slot + 1],
+                "lead_time": minutes * np.arange(1, self.steps + 1),
+                "forecaster": list(self.forecasters),
+                **self.store.grid.coordinates(),
+            },
+            {"issue_time": str(self.store.times[slot].astype("datetime64[s]"))},
+        )
+
+
+def issue_slots(
+    store: Store, start: np.datetime64, end: np.datetime64, steps: int
+) -> list[int]:
+    """Slots from which a forecast can be issued and verified inside a period.
+
+    The latest frame must be there, its past must not reach before `start`, the last valid time
+    not beyond `end`, and some frame must be there to verify against.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    times, observed = store.times, store.observed
+    slots = [
+        slot
+        for slot in range(PAST - 1, len(times) - steps)
+        if observed[slot]
+        and times[slot + 1 - PAST] >= start
+        and times[slot + steps] <= end
+        and observed[slot + 1 : slot + 1 + steps].any()
+    ]
+    if not slots:
+        held = f"{clock(times[0])} to {clock(times[-1])}" if len(times) else "nothing"
+        raise ValueError(
+            f"{store.path}: no forecast of {steps} steps can be verified from {clock(start)} to "
+            f"{clock(end)}; the store holds {held}"
+        )
+    return slots
+
+
+def score(
+    comparison: Comparison,
+    slots: Sequence[int],
+    protocol: Protocol,
+    progress: Progress | None = None,
+) -> xr.Dataset:
+    """The scores file of a comparison, issue time by issue time."""
+    store = comparison.store
+    minutes = int(store.cadence / np.timedelta64(1, "m"))
+    tally = Tally(
+        list(comparison.forecasters),
+        [minutes * step for step in range(1, comparison.steps + 1)],
+        protocol.thresholds,
+        store.zr,
+        protocol.scales_km,
+        store.grid.pixel_m / 1000,
+    )
+    for done, slot in enumerate(slots, 1):
+        tally.update(store.times[slot], comparison.forecast(slot), comparison.observed(slot))
+        if progress:
+            progress(done, len(slots))
+    scores = tally.to_dataset()
+    scores.attrs |= {"product": store.product, "cadence_minutes": minutes}
+    return scores
+
+
+def wettest(store: Store, slots: Sequence[int], steps: int) -> int:
+    """The issue slot whose verifying frames hold most rain: the case to look at."""
+    wet = np.nan_to_num(store.wet_share * store.observed_share)
+    return max(slots, key=lambda slot: float(wet[slot + 1 : slot + 1 + steps].mean()))

@@ -1,0 +1,147 @@
+"""Which pieces of a record are whole, and which of them train, validate and test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import get_args
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from data_catalog.product import Period, Split
+
+SPLITS: tuple[Split, ...] = get_args(Split)
+FRACTIONS = (0.6, 0.15, 0.25)
+SEARCH = 0.1
+
+Splits = Mapping[Split, Sequence[Period]]
+
+
+@dataclass(frozen=True)
+class WindowRule:
+    """How many consecutive frames a window holds: `past` up to the issue time, `future` after."""
+
+    past: int = 3
+    future: int = 2
+
+    def __post_init__(self) -> None:
+        if self.past < 1 or self.future < 0:
+            raise ValueError(
+                "window rule: expected at least 1 past and 0 future frames, "
+                f"found {self.past} and {self.future}"
+            )
+
+    @property
+    def length(self) -> int:
+        """Frames in a window."""
+        return self.past + self.future
+
+
+def find_windows(observed: NDArray[np.bool_], rule: WindowRule) -> NDArray[np.int64]:
+    """First slots of all windows whose every slot is observed, (N,) -> (windows,), ascending."""
+    if observed.size < rule.length:
+        return np.empty(0, np.int64)
+    return np.flatnonzero(sliding_window_view(observed, rule.length).all(-1)).astype(np.int64)
+
+
+def usual_guard(times: NDArray[np.datetime64]) -> np.timedelta64:
+    """An hour between splits, or a twentieth of a record too short for that."""
+    period = np.ptp(times) if times.size else np.timedelta64(0, "s")
+    return np.minimum(np.timedelta64(1, "h"), period / 20).astype("timedelta64[s]")
+
+
+def split_periods(
+    times: NDArray[np.datetime64],
+    fractions: tuple[float, float, float] = FRACTIONS,
+    *,
+    guard: np.timedelta64,
+    least: int = 1,
+) -> dict[Split, tuple[Period, ...]]:
+    """Three whole periods in time order: train, validation, test.
+
+    Each cut lies at the widest break within a tenth of the record around its fraction, so that
+    events stay whole where they can; in an unbroken record it lies at the fraction itself.
+
+    Args:
+        times: (N,) valid times of the observed frames, ascending.
+        fractions: Shares of the frames, adding to 1.
+        guard: Least time between the last frame of one period and the first of the next.
+        least: Frames that each period must hold.
+
+    Raises:
+        ValueError: If the fractions do not add to 1 or the frames are too few.
+    """
+    if min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise ValueError(f"splits: expected three positive fractions of 1, found {fractions}")
+    starts, ends = [0], []
+    for share, follows in ((fractions[0], 2), (sum(fractions[:2]), 1)):
+        low, high = starts[-1] + least, _last_cut(times, follows, guard, least)
+        if low > high:
+            raise ValueError(
+                f"splits: expected {3 * least} or more frames with {guard} between train, "
+                f"validation and test, found {times.size}; ingest more or name the periods"
+            )
+        cut = _widest_break(times, round(share * times.size), low, high)
+        ends.append(cut - 1)
+        starts.append(_next_start(times, cut, guard))
+    ends.append(times.size - 1)
+    return {
+        name: (Period(start=as_datetime(times[start]), end=as_datetime(times[end])),)
+        for name, start, end in zip(SPLITS, starts, ends, strict=True)
+    }
+
+
+def assign_splits(
+    first: NDArray[np.datetime64], last: NDArray[np.datetime64], splits: Splits
+) -> NDArray[np.int8]:
+    """For each window, by the times of its first and last frame, its index in SPLITS.
+
+    A window counts only if all of it lies within one period; otherwise it is −1.
+    """
+    codes = np.full(first.shape, -1, np.int8)
+    for name, periods in splits.items():
+        for period in periods:
+            inside = (first >= as_datetime64(period.start)) & (last <= as_datetime64(period.end))
+            codes[inside] = SPLITS.index(name)
+    return codes
+
+
+def as_datetime(time: np.datetime64) -> datetime:
+    """The same time, UTC without an offset."""
+    seconds = int(time.astype("datetime64[s]").astype(np.int64))
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+
+
+def as_datetime64(time: datetime) -> np.datetime64:
+    """The same time, as the axes have it."""
+    return np.datetime64(time).astype("datetime64[ns]")
+
+
+def _next_start(times: NDArray[np.datetime64], cut: int, guard: np.timedelta64) -> int:
+    return max(cut, int(np.searchsorted(times, times[cut - 1] + guard)))
+
+
+def _last_cut(
+    times: NDArray[np.datetime64], follows: int, guard: np.timedelta64, least: int
+) -> int:
+    """The last cut after which `follows` periods of `least` frames still fit, guards between."""
+    stop = times.size
+    for _ in range(follows):
+        start = stop - least
+        if start < 1:
+            return 0
+        stop = int(np.searchsorted(times, times[start] - guard, "right"))
+        stop = min(stop, start)
+    return stop
+
+
+def _widest_break(times: NDArray[np.datetime64], wanted: int, low: int, high: int) -> int:
+    reach = round(SEARCH * times.size)
+    wanted = min(max(wanted, low), high)
+    near = np.arange(max(wanted - reach, low), min(wanted + reach, high) + 1)
+    widths = times[near] - times[near - 1]
+    best = near[widths == widths.max()]
+    return int(best[np.abs(best - wanted).argmin()])

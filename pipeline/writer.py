@@ -1,0 +1,194 @@
+"""The one process that may change a store: frames into slots, the data first, the status last."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from pipeline.layout import PER_SLOT, STATUSES, array_of, publish, resize
+from pipeline.packing import pack
+from pipeline.quality import Shares, implausible
+from pipeline.reflectivity import ZR
+from pipeline.store import FILLED, Store
+
+Outcome = Literal["observed", "late", "revised", "unchanged", "refused"]
+SECOND = np.timedelta64(1, "s")
+
+
+@dataclass(frozen=True, eq=False)
+class PackedFrame:
+    """One frame ready for its slot: int16 (H, W) in 0.01 dBZ, and the file it came from."""
+
+    valid_time: np.datetime64
+    packed: NDArray[np.int16]
+    source: str
+    content_hash: str
+    shares: Shares
+    implausible: str | None
+
+    @classmethod
+    def of(cls, dbz: NDArray[np.float32], valid_time: np.datetime64, source: str, zr: ZR) -> Self:
+        """Pack one frame (H, W) in dBZ and look at what it holds."""
+        packed = np.ascontiguousarray(pack(dbz))
+        content_hash = hashlib.blake2b(packed.data, digest_size=16).hexdigest()
+        shares = Shares.of(packed, zr)
+        return cls(valid_time, packed, source, content_hash, shares, implausible(packed))
+
+
+class StoreWriter:
+    """Fills slots of a store; a context manager that holds the store's lock.
+
+    Raises:
+        BlockingIOError: On entry, if another writer is at work.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock_path = path.with_name(f".{path.name}.lock")
+
+    def __enter__(self) -> Self:
+        self._lock = self._lock_path.open("a")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock.close()
+            raise BlockingIOError(
+                f"{self.path}: another process is writing to this store; try again when it is done"
+            ) from error
+        self._reopen()
+        times = self.store.times[self.store.observed]
+        self._newest_before = times.max() if times.size else None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lock.close()
+
+    def _reopen(self) -> None:
+        self.store = Store.open(self.path)
+        self._group = zarr.open_group(self.path, mode="r+", zarr_format=3, use_consolidated=False)
+
+    def fill(self, frames: Sequence[PackedFrame]) -> list[Outcome]:
+        """Put frames into their slots.
+
+        Args:
+            frames: Frames on the store's grid and raster of times, one a slot.
+
+        Returns:
+            For each frame what became of it: "unchanged" where its slot held the same pixels,
+            "late" where the store knew a newer frame before this writer began, "refused" where
+            it cannot be weather.
+
+        Raises:
+            ValueError: If a frame's time falls between two slots; nothing is written then.
+        """
+        slots = self._cover([frame.valid_time for frame in frames])
+        status, hashes = self.store.status, self.store.content_hash
+        outcomes: list[Outcome] = []
+        for slot, frame in zip(slots, frames, strict=True):
+            held = str(hashes[slot]) if status[slot] in FILLED else None
+            outcomes.append(self._outcome(frame, held))
+        self._write(
+            [
+                (slot, frame, outcome)
+                for slot, frame, outcome in zip(slots, frames, outcomes, strict=True)
+                if outcome != "unchanged" and not (outcome == "refused" and status[slot])
+            ]
+        )
+        return outcomes
+
+    def _outcome(self, frame: PackedFrame, held_hash: str | None) -> Outcome:
+        if frame.implausible:
+            return "refused"
+        if held_hash is not None:
+            return "unchanged" if frame.content_hash == held_hash else "revised"
+        late = self._newest_before is not None and frame.valid_time < self._newest_before
+        return "late" if late else "observed"
+
+    def _write(self, changes: Sequence[tuple[int, PackedFrame, Outcome]]) -> None:
+        filled = [(slot, frame) for slot, frame, outcome in changes if outcome != "refused"]
+        reflectivity = array_of(self._group, "reflectivity")
+        for slot, frame in filled:
+            reflectivity[slot] = frame.packed
+        slots = [slot for slot, _ in filled]
+        self._set("wet_share", slots, [frame.shares.wet for _, frame in filled])
+        self._set("observed_share", slots, [frame.shares.observed for _, frame in filled])
+        self._set("source", slots, [frame.source for _, frame in filled])
+        self._set("content_hash", slots, [frame.content_hash for _, frame in filled])
+        outcomes = [STATUSES.index(outcome) for _, _, outcome in changes]
+        self._set("status", [slot for slot, _, _ in changes], outcomes)
+
+    def _set(self, name: str, slots: Sequence[int], values: Iterable[Any]) -> None:
+        if slots:
+            array = array_of(self._group, name)
+            array.vindex[np.asarray(slots)] = np.asarray(list(values), array.dtype)
+
+    def _cover(self, valid_times: Sequence[np.datetime64]) -> list[int]:
+        """Extend the axis so that every time has its slot; the slots."""
+        if not len(self.store):
+            self._extend(min(valid_times), 0)
+        slots = [self.store.slot(time) for time in valid_times]
+        before, after = -min(0, *slots), max(0, *slots) + 1 - len(self.store)
+        if before:
+            _prepend(self.path, before, self.store)
+            self._reopen()
+        if after > 0:
+            self._extend(self.store.times[0], after)
+        return [slot + before for slot in slots]
+
+    def _extend(self, first: np.datetime64, after: int) -> None:
+        slots = max(len(self.store) + after, 1)
+        resize(self._group, slots)
+        _write_times(self._group, first, self.store.cadence)
+        publish(self.path)
+        self._reopen()
+
+
+def _write_times(group: zarr.Group, first: np.datetime64, cadence: np.timedelta64) -> None:
+    time = array_of(group, "time")
+    seconds = (first - np.datetime64(0, "s")) // SECOND
+    time[:] = seconds + np.arange(time.shape[0]) * int(cadence // SECOND)
+
+
+def _prepend(path: Path, slots: int, store: Store) -> None:
+    """Put missing slots before the first: a sibling with the same frames linked, then a swap."""
+    new, old = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
+    shutil.rmtree(new, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+    shutil.copytree(path, new, copy_function=os.link, ignore=_leave_out_along_time(path))
+    group = zarr.open_group(new, mode="r+", zarr_format=3, use_consolidated=False)
+    resize(group, len(store) + slots)
+    _write_times(group, store.times[0] - slots * store.cadence, store.cadence)
+    for name in PER_SLOT:
+        if name != "time":
+            array_of(group, name)[slots:] = getattr(store, name)
+    for frame in (path / "reflectivity" / "c").glob("*"):
+        shutil.copytree(
+            frame,
+            new / "reflectivity" / "c" / str(int(frame.name) + slots),
+            copy_function=os.link,
+        )
+    publish(new)
+    path.rename(old)
+    new.rename(path)
+    shutil.rmtree(old)
+
+
+def _leave_out_along_time(path: Path) -> Any:
+    along_time = {str(path / name) for name in (*PER_SLOT, "reflectivity")}
+    return lambda folder, names: [n for n in names if folder in along_time and n == "c"]
