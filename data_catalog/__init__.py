@@ -1,6 +1,7 @@
 """What data exists: products, image sets, licences, splits and where to fetch them."""
 
 from data_catalog.catalog import Catalog, load_catalog
+from data_catalog.download import fetch
 from data_catalog.product import Entry, ImageSet, Period, Product
 
-__all__ = ["Catalog", "Entry", "ImageSet", "Period", "Product", "load_catalog"]
+__all__ = ["Catalog", "Entry", "ImageSet", "Period", "Product", "fetch", "load_catalog"]

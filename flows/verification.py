@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -50,7 +49,9 @@ class Comparison:
         Raises:
             ValueError: If a forecaster does not fit, or two have one name.
         """
-        loaded = [fitting_forecaster(name, store) for name in dict.fromkeys(["persistence", *names])]
+        loaded = [
+            fitting_forecaster(name, store) for name in dict.fromkeys(["persistence", *names])
+        ]
         forecasters = {forecaster.name: forecaster for forecaster in loaded}
         if len(forecasters) < len(loaded):
             raise ValueError(f"forecasters: expected different ones, found {list(names)}")
@@ -90,9 +91,7 @@ class Comparison:
         )
 
 
-def issue_slots(
-    store: Store, start: np.datetime64, end: np.datetime64, steps: int
-) -> list[int]:
+def issue_slots(store: Store, start: np.datetime64, end: np.datetime64, steps: int) -> list[int]:
     """Slots from which a forecast can be issued and verified inside a period.
 
     The latest frame must be there, its past must not reach before `start`, the last valid time

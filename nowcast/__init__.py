@@ -1,0 +1,1 @@
+"""What comes next, and how good was it: networks, tasks, training, forecasters and scores."""

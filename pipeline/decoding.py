@@ -14,6 +14,7 @@ from pipeline.readers import READERS, sniff
 from pipeline.reflectivity import ZR
 from pipeline.writer import PackedFrame
 
+AHEAD = 6
 Progress = Callable[[int, int], None]
 Refuse = Callable[[Path, Exception], None]
 
@@ -42,7 +43,7 @@ def decode_all(
         waiting = iter(paths)
         done = 0
         while True:
-            for path in islice(waiting, 2 * workers - len(ahead)):
+            for path in islice(waiting, AHEAD * workers - len(ahead)):
                 ahead.append((path, pool.submit(_decode, path, reader)))
             if not ahead:
                 return

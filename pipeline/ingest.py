@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +19,9 @@ from pipeline.readers import READERS
 from pipeline.store import Store, clock, format_cadence, nearest_slot_time
 from pipeline.writer import PackedFrame, StoreWriter
 
-BATCH_BYTES = 32 * 2**20
+BATCH_BYTES = 16 * 2**20
 HEAD = 8
+ANYONES_FORMATS = ("cf_netcdf",)
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,21 @@ class IngestReport:
         """Note a file that did not go in; the sentence need not repeat its path."""
         reason = str(error).removeprefix(f"{path}: ")
         self.refused.append(Refusal(path, reason))
+
+    def sentence(self) -> str:
+        """What happened, for people."""
+        frames = ", ".join(f"{count} {name}" for name, count in sorted(self.frames.items()))
+        return f"{self.store}: {frames or 'no frame'}; {len(self.refused)} files refused"
+
+    def to_json(self) -> dict[str, Any]:
+        """What happened, in types that JSON knows."""
+        refused = [{"path": str(r.path), "reason": r.reason} for r in self.refused]
+        return {
+            "store": str(self.store),
+            "frames": dict(self.frames),
+            "refused": refused,
+            "revised": self.revised,
+        }
 
     @property
     def exit_code(self) -> int:
@@ -91,9 +109,15 @@ def ingest(
             return report
         _create(store, head, entry)
         decoded = chain(head, decoded)
-    with StoreWriter(store) as writer:
+    with StoreWriter(store) as writer, ThreadPoolExecutor(1) as background:
+        writing: Future[None] | None = None
         for batch in _batches(decoded, writer.store, entry, report):
-            _fill(writer, batch, report)
+            if writing:
+                writing.result()
+            writing = background.submit(_fill, writer, batch, report)
+        if writing:
+            writing.result()
+    report.refused.sort(key=lambda refusal: refusal.path)
     return report
 
 
@@ -128,6 +152,8 @@ def _create(store: Path, head: Sequence[DecodedFile], entry: Product | None) -> 
 
 def _recognise(first: DecodedFile, cadence: np.timedelta64 | None) -> Product | None:
     """The catalog entry that files of this reader and cadence belong to."""
+    if first.reader in ANYONES_FORMATS:
+        return None
     fitting = [
         product
         for product in load_catalog().products.values()

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 import zarr
-from zarr.codecs import BloscCodec
+from zarr.codecs import ZstdCodec
 from zarr.storage import LocalStore
 
 from pipeline.frames import Grid
 from pipeline.packing import MISSING, SCALE
 
 SLOTS_PER_CHUNK = 4096
+# few distinct values: whole int16 words compress better than shuffled bytes or bits
+ZSTD_LEVEL = 2
 STATUSES = ("missing", "observed", "late", "revised", "refused")
 
 PER_SLOT: dict[str, tuple[str, Any, dict[str, Any]]] = {
@@ -78,7 +80,7 @@ def _lay_out_reflectivity(group: zarr.Group, grid: Grid) -> None:
         chunks=(1, *grid.shape),
         dtype="int16",
         fill_value=MISSING,
-        compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+        compressors=ZstdCodec(level=ZSTD_LEVEL),
         dimension_names=("time", "y", "x"),
         attributes={
             "standard_name": "equivalent_reflectivity_factor",

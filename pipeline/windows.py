@@ -49,8 +49,8 @@ def find_windows(observed: NDArray[np.bool_], rule: WindowRule) -> NDArray[np.in
 
 def usual_guard(times: NDArray[np.datetime64]) -> np.timedelta64:
     """An hour between splits, or a twentieth of a record too short for that."""
-    period = np.ptp(times) if times.size else np.timedelta64(0, "s")
-    return np.minimum(np.timedelta64(1, "h"), period / 20).astype("timedelta64[s]")
+    seconds = times.astype("datetime64[s]").astype(np.int64)
+    return np.timedelta64(min(3600, int(np.ptp(seconds)) // 20 if seconds.size else 0), "s")
 
 
 def split_periods(
@@ -117,7 +117,7 @@ def as_datetime(time: np.datetime64) -> datetime:
 
 def as_datetime64(time: datetime) -> np.datetime64:
     """The same time, as the axes have it."""
-    return np.datetime64(time).astype("datetime64[ns]")
+    return np.datetime64(time, "ns")
 
 
 def _next_start(times: NDArray[np.datetime64], cut: int, guard: np.timedelta64) -> int:

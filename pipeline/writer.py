@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -122,10 +123,11 @@ class StoreWriter:
 
     def _write(self, changes: Sequence[tuple[int, PackedFrame, Outcome]]) -> None:
         filled = [(slot, frame) for slot, frame, outcome in changes if outcome != "refused"]
-        reflectivity = array_of(self._group, "reflectivity")
-        for slot, frame in filled:
-            reflectivity[slot] = frame.packed
         slots = [slot for slot, _ in filled]
+        reflectivity = array_of(self._group, "reflectivity")
+        for first, last in _runs(slots):
+            stretch = [frame.packed for _, frame in filled[first:last]]
+            reflectivity[slots[first] : slots[first] + len(stretch)] = np.stack(stretch)
         self._set("wet_share", slots, [frame.shares.wet for _, frame in filled])
         self._set("observed_share", slots, [frame.shares.observed for _, frame in filled])
         self._set("source", slots, [frame.source for _, frame in filled])
@@ -157,6 +159,14 @@ class StoreWriter:
         _write_times(self._group, first, self.store.cadence)
         publish(self.path)
         self._reopen()
+
+
+def _runs(slots: Sequence[int]) -> list[tuple[int, int]]:
+    """Where the consecutive stretches of a list of slots begin and end."""
+    if not slots:
+        return []
+    breaks = [k for k in range(1, len(slots)) if slots[k] != slots[k - 1] + 1]
+    return list(pairwise([0, *breaks, len(slots)]))
 
 
 def _write_times(group: zarr.Group, first: np.datetime64, cadence: np.timedelta64) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from pipeline.frames import Grid, make_frames
-from pipeline.readers.hdf5 import attributes, dimensions, is_hdf5, projection, variable
+from pipeline.readers.hdf5 import attributes, coordinate_names, is_hdf5, projection, variable
 from pipeline.readers.refusal import ReadError, refusing
 from pipeline.reflectivity import NO_ECHO, ZR
 
@@ -83,10 +83,10 @@ def _axis(name: str, tags: dict[str, Any]) -> str | None:
 
 def _load(file: h5py.File, name: str) -> xr.Dataset:
     """The reflectivity and its coordinates, decoded, named time, y and x."""
-    wanted = {n for n in dimensions(file[name]) if n in file and file[n].ndim == 1}
+    wanted = coordinate_names(file, name)
     if not any(_axis(n, attributes(file[n])) == "time" for n in wanted):
-        scalars = {n for n, d in file.items() if isinstance(d, h5py.Dataset) and d.size == 1}
-        wanted |= {n for n in scalars if _axis(n, attributes(file[n])) == "time"}
+        scalars = [n for n, d in file.items() if isinstance(d, h5py.Dataset) and d.size == 1]
+        wanted |= {*[n for n in scalars if _axis(n, attributes(file[n])) == "time"][:1]}
     raw = xr.Dataset({n: variable(file[n]) for n in (name, *sorted(wanted))})
     axes = {n: _axis(n, attributes(file[n])) for n in wanted}
     decoded = xr.decode_cf(raw, decode_timedelta=False)

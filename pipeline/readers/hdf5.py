@@ -13,6 +13,7 @@ import xarray as xr
 from pyproj import CRS
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
+BARE_DIMENSION = b"This is a netCDF dimension but not a netCDF variable"
 HOUSEKEEPING = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "DIMENSION_LABELS"}
 
 
@@ -33,6 +34,12 @@ def attributes(dataset: h5py.Dataset) -> dict[str, Any]:
     """What the file says of one variable, without netCDF's own bookkeeping."""
     names = [n for n in dataset.attrs if n not in HOUSEKEEPING and not n.startswith("_Netcdf4")]
     return {name: plain(dataset.attrs[name]) for name in names}
+
+
+def coordinate_names(file: h5py.File, name: str) -> set[str]:
+    """The axes of one netCDF-4 variable that have coordinates of their own."""
+    found = {axis for axis in dimensions(file[name]) if axis in file and file[axis].ndim == 1}
+    return {axis for axis in found if BARE_DIMENSION not in file[axis].attrs.get("NAME", b"")}
 
 
 def dimensions(dataset: h5py.Dataset) -> tuple[str, ...]:

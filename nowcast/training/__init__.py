@@ -1,0 +1,18 @@
+"""The one training loop, and what surrounds it."""
+
+from nowcast.training.fabric import make_fabric
+from nowcast.training.loop import BEST, LAST, METRICS, Progress, fit
+from nowcast.training.metrics import MetricsLog, read_metrics
+from nowcast.training.progress import progress_bar
+
+__all__ = [
+    "BEST",
+    "LAST",
+    "METRICS",
+    "MetricsLog",
+    "Progress",
+    "fit",
+    "make_fabric",
+    "progress_bar",
+    "read_metrics",
+]

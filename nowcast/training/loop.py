@@ -1,0 +1,137 @@
+"""From batches to the best checkpoint."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import GeneratorType
+
+import torch
+from lightning_fabric import Fabric
+
+from nowcast.checkpoint import load_state, save_checkpoint, save_state
+from nowcast.recipes import Recipe
+from nowcast.training.metrics import MetricsLog
+from nowcast.training.progress import progress_bar
+from nowcast.training.run import Run, over_persistence
+from nowcast.training.signals import StopRequest, held_signals, stop_by
+from pipeline.batch import Batch, Batches
+
+Progress = Callable[[int, Mapping[str, float]], None]
+
+BEST, LAST, METRICS = "best.safetensors", "last.pt", "metrics.jsonl"
+STUCK = 0.98
+
+
+def fit(
+    recipe: Recipe,
+    train: Batches,
+    validation: Batches,
+    run_dir: Path,
+    fabric: Fabric,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Train by the recipe and return the best checkpoint.
+
+    The run's folder holds the averaged weights of least validation loss, the state from which a
+    cut run goes on exactly, and a log with every step. SIGTERM and SIGINT end the run after the
+    step at hand, its state saved.
+
+    Args:
+        recipe: What to train, and how.
+        train: Batches of the recipe's size.
+        validation: Samples that choose the best weights.
+        run_dir: Made if absent; holds one run.
+        fabric: Where and in which precision to compute, e.g. `make_fabric(recipe)`.
+        resume: Whether to go on with the run in the folder, if there is one.
+        progress: Called after each step with its number and its line of the log; by default a
+            bar if stderr is a terminal.
+
+    Raises:
+        ValueError: If the folder holds a run that is not to be resumed, or one of another recipe,
+            or nothing is known in the validation samples.
+        FloatingPointError: If a gradient is not finite, before it reaches the weights.
+    """
+    if not resume and any((run_dir / name).exists() for name in (BEST, LAST, METRICS)):
+        raise ValueError(f"{run_dir}: holds a run already; resume it or take another folder")
+    run = Run.start(recipe, fabric)
+    if (run_dir / LAST).exists():
+        run.restore(load_state(run_dir / LAST, recipe))
+    run_dir.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        stop = stack.enter_context(held_signals())
+        log = stack.enter_context(_log_of(run, run_dir))
+        if progress is None and fabric.is_global_zero and sys.stderr.isatty():
+            progress = stack.enter_context(progress_bar(recipe.name, recipe.steps))
+        for batch in stack.enter_context(_closed(train.stream(run.step, recipe.steps))):
+            record = run.train_step(batch)
+            log(record)
+            if progress:
+                progress(run.step, record)
+            due = run.step % recipe.validate_every == 0 or run.step == recipe.steps
+            if due:
+                _validate(run, validation, run_dir, log)
+            asked = _asked(stop, fabric)
+            if due or asked:
+                _save(run, run_dir)
+            if asked:
+                stop_by(stop.signal or signal.SIGTERM)
+    return run_dir / BEST
+
+
+def _validate(
+    run: Run, validation: Batches, run_dir: Path, log: Callable[[Mapping[str, object]], None]
+) -> None:
+    """Score the averaged weights, keep them if they are the best so far, warn if none learned."""
+    sums = run.validate(validation.sweep())
+    ratio = over_persistence(sums)
+    log({"step": run.step, "validation": sums, **ratio})
+    if sums["loss"] / sums["weight"] < run.best_loss:
+        run.best_loss = sums["loss"] / sums["weight"]
+        if run.fabric.is_global_zero:
+            save_checkpoint(run_dir / BEST, run.averaged, run.recipe, run.step, sums)
+    if run.step == run.recipe.steps and min(ratio.values(), default=0) > STUCK:
+        warning = (
+            f"{run.recipe.name}: the validation loss is still {ratio['loss_over_persistence']:.3f} "
+            "of persistence's; train longer or with another learning rate"
+        )
+        log({"step": run.step, "warning": warning})
+        warnings.warn(warning, stacklevel=3)
+
+
+def _save(run: Run, run_dir: Path) -> None:
+    if run.fabric.is_global_zero:
+        save_state(run_dir / LAST, run.recipe, run.state())
+    run.fabric.barrier()
+
+
+def _asked(stop: StopRequest, fabric: Fabric) -> bool:
+    """Whether any process was asked to stop."""
+    if fabric.world_size == 1:
+        return stop.signal is not None
+    asked = torch.tensor(float(stop.signal is not None), device=fabric.device)
+    return bool(fabric.all_reduce(asked, reduce_op="sum") > 0)  # type: ignore[operator]
+
+
+@contextmanager
+def _log_of(run: Run, run_dir: Path) -> Iterator[Callable[[Mapping[str, object]], None]]:
+    """The writer of the run's log; other processes than the first write nothing."""
+    if not run.fabric.is_global_zero:
+        yield lambda line: None  # noqa: ARG005
+        return
+    with MetricsLog(run_dir / METRICS, run.step) as log:
+        yield log.write
+
+
+@contextmanager
+def _closed(batches: Iterator[Batch]) -> Iterator[Iterator[Batch]]:
+    try:
+        yield batches
+    finally:
+        if isinstance(batches, GeneratorType):
+            batches.close()

@@ -1,0 +1,171 @@
+"""The state of a run and the two things done with it: a step and a validation."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from nowcast.recipes import Recipe
+from nowcast.tasks import Example
+from pipeline.batch import Batch
+
+
+@dataclass
+class Run:
+    """A network in training, the average of its weights, and how far it is."""
+
+    recipe: Recipe
+    fabric: Fabric
+    raw: nn.Module
+    averaged: nn.Module
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    best_loss: float = math.inf
+    clock: float = field(default_factory=time.perf_counter)
+
+    @classmethod
+    def start(cls, recipe: Recipe, fabric: Fabric) -> Self:
+        """The run before its first step, its weights drawn by the recipe's seed."""
+        with torch.random.fork_rng():
+            torch.manual_seed(recipe.seed)
+            raw = recipe.build_network()
+        raw = raw.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        averaged = copy.deepcopy(raw).eval().requires_grad_(requires_grad=False)
+        optimizer = torch.optim.AdamW(
+            raw.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        network, wrapped = fabric.setup(raw, optimizer)
+        return cls(recipe, fabric, raw, averaged, network, wrapped)
+
+    def train_step(self, batch: Batch) -> dict[str, float]:
+        """One step of the optimiser, and its line of the log.
+
+        Raises:
+            FloatingPointError: If the gradient is not finite; the weights are left as they were.
+        """
+        rate = learning_rate(self.recipe, self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.network.train()
+        example = self.pose(batch)
+        output = self.network(example.inputs).float()
+        loss = self.recipe.task.loss(output, example)
+        self.optimizer.zero_grad()
+        self.fabric.backward(loss)
+        norm = self._clip(loss)
+        self.optimizer.step()
+        self.step += 1
+        self._average()
+        return self._record(rate, loss, norm, self.recipe.task.scores(output.detach(), example))
+
+    def pose(self, batch: Batch) -> Example:
+        """This process's share of the batch as an example on its device."""
+        share = slice(self.fabric.global_rank, None, self.fabric.world_size)
+        frames = batch.frames[share].to(self.fabric.device, non_blocking=True)
+        label = None if batch.label is None else batch.label[share].to(self.fabric.device)
+        example = self.recipe.task.pose(Batch(frames, label))
+        return example._replace(inputs=example.inputs.contiguous(memory_format=torch.channels_last))
+
+    def _clip(self, loss: Tensor) -> float:
+        norm = nn.utils.clip_grad_norm_(self.raw.parameters(), self.recipe.clip)
+        if not math.isfinite(norm):
+            raise FloatingPointError(
+                f"{self.recipe.name}, step {self.step}: expected a finite gradient, found norm "
+                f"{float(norm)} at loss {float(loss.detach())}; look for infinities in the data or lower "
+                "the learning rate"
+            )
+        return float(norm)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Move the averaged weights towards the trained ones, faster at the very start."""
+        keep = min(self.recipe.ema, self.step / (self.step + 10))
+        averaged, trained = self.averaged.state_dict(), self.raw.state_dict()
+        rising = [key for key, value in trained.items() if value.is_floating_point()]
+        torch._foreach_lerp_(
+            [averaged[key] for key in rising], [trained[key] for key in rising], 1 - keep
+        )
+        for key in trained.keys() - set(rising):
+            averaged[key].copy_(trained[key])
+
+    def _record(
+        self, rate: float, loss: Tensor, norm: float, scores: Mapping[str, Tensor]
+    ) -> dict[str, float]:
+        now = time.perf_counter()
+        seconds, self.clock = now - self.clock, now
+        record = {
+            "step": self.step,
+            "loss": float(loss.detach()),
+            "learning_rate": rate,
+            "gradient_norm": norm,
+            "samples_per_second": self.recipe.batch_size / seconds,
+        }
+        return {**record, **over_persistence(scores)}
+
+    @torch.no_grad()
+    def validate(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """The sums of the averaged weights' scores over all batches and processes.
+
+        Raises:
+            ValueError: If nothing is known in any of them.
+        """
+        sums: dict[str, Tensor] = {}
+        for example in map(self.pose, batches):
+            with self.fabric.autocast():
+                output = self.averaged(example.inputs).float()
+            for key, value in self.recipe.task.scores(output, example).items():
+                sums[key] = sums.get(key, torch.zeros((), dtype=torch.float64)) + value.cpu()
+        totals = {key: self._total(v) for key, v in sums.items()}
+        if not totals.get("weight"):
+            raise ValueError(
+                f"{self.recipe.name}: nothing is known in the validation samples; "
+                "choose periods in which there are frames"
+            )
+        self.clock = time.perf_counter()
+        return totals
+
+    def _total(self, value: Tensor) -> float:
+        shared = self.fabric.all_reduce(value.to(self.fabric.device), reduce_op="sum")
+        return float(shared) if isinstance(shared, Tensor) else math.nan
+
+    def state(self) -> dict[str, Any]:
+        """What the run needs to go on."""
+        return {
+            "step": self.step,
+            "best_loss": self.best_loss,
+            "network": self.raw.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.step, self.best_loss = state["step"], state["best_loss"]
+        self.raw.load_state_dict(state["network"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """Linear warm-up, then a cosine to 0; steps count from 0."""
+    if step < recipe.warmup:
+        return recipe.learning_rate * (step + 1) / recipe.warmup
+    done = (step - recipe.warmup) / max(recipe.steps - recipe.warmup, 1)
+    return recipe.learning_rate * (1 + math.cos(math.pi * done)) / 2
+
+
+def over_persistence(sums: Mapping[str, Tensor | float]) -> dict[str, float]:
+    """Loss ÷ persistence loss, where a task has one that is not 0."""
+    persistence = float(sums.get("persistence_loss", 0))
+    if persistence == 0:
+        return {}
+    return {"loss_over_persistence": float(sums["loss"]) / persistence}

@@ -1,0 +1,139 @@
+"""Contracts of every network in the table."""
+
+import itertools
+
+import pytest
+import torch
+
+from nowcast.models import MODELS, UNet, build_network, check_options
+from nowcast.models.blocks import NORMS
+from nowcast.models.convlstm import ConvLSTMCell
+
+SMALL = {
+    "unet": {"widths": (4, 6, 8), "norm": "group"},
+    "convlstm": {"widths": (4, 6), "norm": "group"},
+    "convnet": {"widths": (4, 6), "norm": "group"},
+}
+SIZES = [(1, 1), (3, 2), (16, 16), (17, 31), (40, 9)]
+
+
+def make(name: str, **options: object) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return build_network(name, 6, 2, {**SMALL[name], **options})
+
+
+def test_every_network_is_made_small_here() -> None:
+    assert set(SMALL) == set(MODELS)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", MODELS)
+def test_a_network_takes_any_size(name: str, size: tuple[int, int]) -> None:
+    output = make(name).eval()(torch.randn(2, 6, *size))
+    assert output.shape == ((2, 2) if name == "convnet" else (2, 2, *size))
+    assert output.isfinite().all()
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("name", MODELS)
+def test_gradients_reach_every_weight(name: str, norm: str) -> None:
+    network = make(name, norm=norm)
+    network(torch.randn(4, 6, 19, 21)).square().mean().backward()
+    lost = [key for key, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()]
+    assert lost == []
+
+
+@pytest.mark.parametrize("shuffle", [1, 2, 4])
+@pytest.mark.parametrize("name", ["unet", "convlstm"])
+def test_folded_pixels_come_back_to_their_place(name: str, shuffle: int) -> None:
+    network = make(name, shuffle=shuffle).double()
+    frames = torch.randn(1, 6, 24, 24, dtype=torch.double)
+    changed = frames.clone()
+    changed[..., :4, :4] += 1
+    difference = (network(changed) - network(frames)).abs()[0].amax(0)
+    assert difference[:4, :4].max() > difference[-4:, -4:].max()
+    assert network(frames).shape[-2:] == (24, 24)
+
+
+@pytest.mark.parametrize("upsampling", ["bilinear", "transposed"])
+def test_a_unet_upsamples_either_way(upsampling: str) -> None:
+    assert make("unet", upsampling=upsampling)(torch.randn(1, 6, 13, 10)).shape == (1, 2, 13, 10)
+
+
+@pytest.mark.parametrize("name", ["unet", "convlstm"])
+def test_a_zero_output_answers_zero_and_learns_from_the_first_step(name: str) -> None:
+    network = make(name, zero_output=True)
+    output = network(torch.randn(2, 6, 16, 16))
+    assert not output.any()
+    (output - 1).square().mean().backward()
+    assert network.head.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", ["unet", "convlstm"])
+def test_skips_and_states_carry_the_finest_detail(name: str) -> None:
+    network = make(name)
+    frames = torch.randn(1, 6, 32, 32)
+    checked = frames.clone()
+    checked[..., ::2, ::2] += 1
+    assert (network(frames) - network(checked)).abs().max() > 1e-3
+
+
+def test_each_past_frame_and_each_lead_counts_in_a_convlstm() -> None:
+    network = make("convlstm")
+    frames = torch.randn(1, 6, 8, 8, requires_grad=True)
+    output = network(frames)
+    assert not torch.allclose(output[:, 0], output[:, 1])
+    for lead in range(2):
+        (gradient,) = torch.autograd.grad(output[:, lead].sum(), frames, retain_graph=True)
+        assert (gradient.abs().sum((0, 2, 3)) > 0).all()
+
+
+def test_a_cell_follows_the_equations_of_an_lstm() -> None:
+    cell = ConvLSTMCell(2, 3, kernel=1).double()
+    oracle = torch.nn.LSTMCell(2, 3).double()
+    enter, keep, leave, new = cell.gates.weight[:, :, 0, 0].chunk(4)
+    weight = torch.cat([enter, keep, new, leave])
+    bias = torch.cat([cell.gates.bias[k * 3 : k * 3 + 3] for k in (0, 1, 3, 2)])
+    oracle.load_state_dict(
+        {
+            "weight_ih": weight[:, :2],
+            "weight_hh": weight[:, 2:],
+            "bias_ih": bias,
+            "bias_hh": torch.zeros_like(bias),
+        }
+    )
+    state, expected = None, None
+    for features in torch.randn(4, 5, 2, dtype=torch.double):
+        state = cell(features[:, :, None, None], state)
+        expected = oracle(features, expected)
+    for found, wanted in zip(state, expected, strict=True):
+        torch.testing.assert_close(found[..., 0, 0], wanted)
+
+
+def test_a_forecast_of_shifted_frames_is_the_shifted_forecast() -> None:
+    network = UNet(2, 1, widths=(4, 6), norm="none").double().eval()
+    frames = torch.zeros(1, 2, 64, 64, dtype=torch.double)
+    frames[..., 24:34, 22:32] = torch.randn(2, 10, 10, dtype=torch.double)
+    shifted = network(frames.roll((4, -6), (-2, -1)))
+    inner = (..., slice(12, -12), slice(12, -12))
+    torch.testing.assert_close(shifted[inner], network(frames).roll((4, -6), (-2, -1))[inner])
+
+
+def test_norms_differ_and_an_unknown_one_is_refused() -> None:
+    frames = torch.randn(2, 6, 16, 16)
+    outputs = [make("unet", norm=norm)(frames) for norm in NORMS]
+    for one, other in itertools.combinations(outputs, 2):
+        assert not torch.allclose(one, other)
+    with pytest.raises(ValueError, match=r"no norm 'instance'; there are \['batch'"):
+        make("unet", norm="instance")
+
+
+def test_unknown_networks_options_and_upsamplings_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"no network 'resnet'; the table holds \['convlstm'"):
+        build_network("resnet", 1, 1)
+    with pytest.raises(ValueError, match=r"'unet' has no option 'depth'; it has \['norm'"):
+        check_options("unet", {"depth": 3})
+    with pytest.raises(ValueError, match="no upsampling 'nearest'"):
+        make("unet", upsampling="nearest")
+    with pytest.raises(ValueError, match="expected inputs for 4 frames, found 6"):
+        make("convlstm", frames=4)
