@@ -188,12 +188,11 @@ def verify(
     """Score forecasters over a period; writes scores.nc and report.html."""
     from flows.forecasting import parse_time
     from flows.publishing import verify_period
-    from flows.verification import Protocol
 
     period = (parse_time(start), parse_time(end))
     with terminal.bar("verify") as progress:
         published = verify_period(
-            store, forecasters, period, out, Protocol(lead_minutes=lead), progress=progress
+            store, forecasters, period, out, lead_minutes=lead, progress=progress
         )
     published.show(as_json)
 

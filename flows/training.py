@@ -1,4 +1,4 @@
-"""From a store to tensor sets, and from tensor sets to a trained network."""
+"""From a store to a tensor set, and from tensor sets to a trained network."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from flows.forecasting import PAST
 from nowcast.recipes import Recipe
 from nowcast.tasks import NowcastTask
 from nowcast.training import Progress, fit, make_fabric
 from pipeline.loader import WindowLoader
-from pipeline.tensors import TensorSet
+from pipeline.store import Store
+from pipeline.tensors import TensorSet, build_tensors
+from pipeline.windows import FRACTIONS, Splits, split_periods, usual_guard
+
+SHORT_RECORD_FRACTIONS = (0.45, 0.13, 0.42)
+ISSUE_TIMES = 12
 
 
 def train_network(
@@ -32,7 +38,31 @@ def train_network(
         if len(cadences) != 1:
             raise ValueError(f"tensor sets: expected one cadence, found {cadences} minutes")
         recipe = replace(recipe, task=replace(recipe.task, cadence_minutes=cadences[0]))
-    common = {"batch_size": recipe.batch_size, "crop": recipe.crop, "seed": recipe.seed}
-    train = WindowLoader(sets, "train", augment=recipe.augment, **common)
-    validation = WindowLoader(sets, "validation", augment=False, **common)
-    return fit(recipe, train, validation, run_dir, make_fabric(recipe), resume, progress)
+    loaders = [
+        WindowLoader(
+            sets,
+            split,
+            batch_size=recipe.batch_size,
+            crop=recipe.crop,
+            seed=recipe.seed,
+            augment=recipe.augment,
+        )
+        for split in ("train", "validation")
+    ]
+    return fit(recipe, *loaders, run_dir, make_fabric(recipe), resume, progress)
+
+
+def build_event_tensors(store_path: Path, out: Path, lead_steps: int) -> TensorSet:
+    """A tensor set whose test period is long enough to verify forecasts of `lead_steps` frames.
+
+    A record of one event gives nearly half of its frames to the test.
+    """
+    store = Store.open(store_path)
+    return build_tensors(store, out, splits=_event_splits(store, lead_steps))
+
+
+def _event_splits(store: Store, lead_steps: int) -> Splits | None:
+    times = store.times[store.observed]
+    if times.size * FRACTIONS[2] >= PAST + lead_steps + ISSUE_TIMES:
+        return None
+    return split_periods(times, SHORT_RECORD_FRACTIONS, guard=usual_guard(times), least=PAST + 2)

@@ -12,25 +12,10 @@ import xarray as xr
 
 from flows.forecasting import PAST, fitting_forecaster, forecast_at, lead_steps
 from nowcast.forecasters import Forecaster
-from nowcast.verification import Tally
+from nowcast.verification import SCALES_KM, THRESHOLDS, Tally
 from pipeline.store import Store, clock
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """What a comparison of forecasts must share.
-
-    Args:
-        lead_minutes: The longest lead time; every step up to it is scored.
-        thresholds: Rain rates in mm/h that count as an event when reached.
-        scales_km: Window sides of the fractions skill score.
-    """
-
-    lead_minutes: int = 60
-    thresholds: tuple[float, ...] = (0.1, 1.0, 5.0, 10.0)
-    scales_km: tuple[float, ...] = (1.0, 5.0, 20.0, 40.0)
 
 
 @dataclass
@@ -119,10 +104,7 @@ def issue_slots(store: Store, start: np.datetime64, end: np.datetime64, steps: i
 
 
 def score(
-    comparison: Comparison,
-    slots: Sequence[int],
-    protocol: Protocol,
-    progress: Progress | None = None,
+    comparison: Comparison, slots: Sequence[int], progress: Progress | None = None
 ) -> xr.Dataset:
     """The scores file of a comparison, issue time by issue time."""
     store = comparison.store
@@ -130,9 +112,9 @@ def score(
     tally = Tally(
         list(comparison.forecasters),
         [minutes * step for step in range(1, comparison.steps + 1)],
-        protocol.thresholds,
+        THRESHOLDS,
         store.zr,
-        protocol.scales_km,
+        SCALES_KM,
         store.grid.pixel_m / 1000,
     )
     for done, slot in enumerate(slots, 1):

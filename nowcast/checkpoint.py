@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from nowcast.recipes import Recipe
 from nowcast.tasks import Task
 
+METADATA = "nowcast"
 FORMAT = "nowcast checkpoint 1"
 STATE_FORMAT = "nowcast state 1"
 
@@ -59,13 +60,14 @@ def save_checkpoint(
     }
     about = {
         "format": FORMAT,
-        "recipe": recipe.to_json(),
-        "step": str(step),
-        "scores": json.dumps(dict(scores)),
+        "recipe": json.loads(recipe.to_json()),
+        "step": step,
+        "scores": dict(scores),
         "code_version": code_version(),
     }
     partial = path.with_name(path.name + ".partial")
-    save_file(weights, partial, metadata=about)
+    # safetensors writes several entries in any order: one keeps equal files equal
+    save_file(weights, partial, metadata={METADATA: json.dumps(about)})
     _put(partial, path)
 
 
@@ -84,7 +86,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             "train again with this version"
         )
     try:
-        recipe = Recipe.from_json(about["recipe"])
+        recipe = Recipe.from_json(json.dumps(about["recipe"]))
         with torch.random.fork_rng(devices=[]):
             network = recipe.build_network()
         network.load_state_dict(weights)
@@ -92,17 +94,16 @@ def load_checkpoint(path: Path) -> Checkpoint:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{path}: its weights do not fit its recipe: {reason}") from error
     network.eval().requires_grad_(requires_grad=False)
-    scores = {key: float(value) for key, value in json.loads(about["scores"]).items()}
-    return Checkpoint(
-        network, recipe, int(about["step"]), scores, fingerprint(path), about["code_version"]
-    )
+    step, scores, code = about["step"], about["scores"], about["code_version"]
+    return Checkpoint(network, recipe, step, scores, fingerprint(path), code)
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+            about = json.loads((file.metadata() or {}).get(METADATA, "{}"))
+            return about, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
         raise ValueError(
             f"{path}: expected a checkpoint in safetensors, found none ({error})"
         ) from error

@@ -142,7 +142,7 @@ def _usual_splits(product: str, times: NDArray[np.datetime64], rule: WindowRule)
     known = load_catalog().products
     if product in known and known[product].splits:
         return known[product].splits
-    return split_periods(times, guard=usual_guard(times), least=rule.length)
+    return split_periods(times, guard=usual_guard(times), rule=rule)
 
 
 def _holds(out: Path, manifest: Manifest) -> bool:

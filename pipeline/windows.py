@@ -58,7 +58,7 @@ def split_periods(
     fractions: tuple[float, float, float] = FRACTIONS,
     *,
     guard: np.timedelta64,
-    least: int = 1,
+    rule: WindowRule,
 ) -> dict[Split, tuple[Period, ...]]:
     """Three whole periods in time order: train, validation, test.
 
@@ -69,20 +69,24 @@ def split_periods(
         times: (N,) valid times of the observed frames, ascending.
         fractions: Shares of the frames, adding to 1.
         guard: Least time between the last frame of one period and the first of the next.
-        least: Frames that each period must hold.
+        rule: Each period holds at least one such window.
 
     Raises:
-        ValueError: If the fractions do not add to 1 or the frames are too few.
+        ValueError: If the fractions do not add to 1 or a period would hold no window.
     """
     if min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
         raise ValueError(f"splits: expected three positive fractions of 1, found {fractions}")
+    begins = _window_begins(times, rule.length)
     starts, ends = [0], []
     for share, follows in ((fractions[0], 2), (sum(fractions[:2]), 1)):
-        low, high = starts[-1] + least, _last_cut(times, follows, guard, least)
+        own = begins[begins >= starts[-1]]
+        low = int(own[0]) + rule.length if own.size else times.size
+        high = _last_cut(times, begins, follows, guard, rule.length)
         if low > high:
             raise ValueError(
-                f"splits: expected {3 * least} or more frames with {guard} between train, "
-                f"validation and test, found {times.size}; ingest more or name the periods"
+                f"splits: expected {rule.length} frames in a row for each of train, validation "
+                f"and test with {guard} between, found too few among {times.size} frames; "
+                "ingest more or name the periods"
             )
         cut = _widest_break(times, round(share * times.size), low, high)
         ends.append(cut - 1)
@@ -124,17 +128,30 @@ def _next_start(times: NDArray[np.datetime64], cut: int, guard: np.timedelta64) 
     return max(cut, int(np.searchsorted(times, times[cut - 1] + guard)))
 
 
+def _window_begins(times: NDArray[np.datetime64], length: int) -> NDArray[np.int64]:
+    """Where in the record `length` frames follow each other at its cadence, ascending."""
+    if times.size < length:
+        return np.empty(0, np.int64)
+    cadence = np.diff(times).min() if times.size > 1 else np.timedelta64(0)
+    whole = times[length - 1 :] - times[: times.size - length + 1] == (length - 1) * cadence
+    return np.flatnonzero(whole).astype(np.int64)
+
+
 def _last_cut(
-    times: NDArray[np.datetime64], follows: int, guard: np.timedelta64, least: int
+    times: NDArray[np.datetime64],
+    begins: NDArray[np.int64],
+    follows: int,
+    guard: np.timedelta64,
+    length: int,
 ) -> int:
-    """The last cut after which `follows` periods of `least` frames still fit, guards between."""
+    """The last cut after which a window still fits into each of the periods that follow."""
     stop = times.size
     for _ in range(follows):
-        start = stop - least
-        if start < 1:
+        fitting = begins[begins + length <= stop]
+        if not fitting.size:
             return 0
-        stop = int(np.searchsorted(times, times[start] - guard, "right"))
-        stop = min(stop, start)
+        start = int(fitting[-1])
+        stop = min(start, int(np.searchsorted(times, times[start] - guard, "right")))
     return stop
 
 

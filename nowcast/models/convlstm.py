@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from nowcast.models.blocks import Norm, make_norm, output_conv, pad_to_multiple, relu_conv
 
 State = tuple[Tensor, Tensor]
+LEAK = 0.2
 
 
 class ConvLSTMCell(nn.Module):
@@ -107,7 +108,7 @@ class ConvLSTM(nn.Module):
 
     def read(self, frame: Tensor, states: list[State] | None) -> list[State]:
         """Every level's state after one more past frame."""
-        features = F.relu(self.stem(frame))
+        features = F.leaky_relu(self.stem(frame), LEAK)
         after: list[State] = []
         for level, cell in enumerate(self.encoder):
             if level:
@@ -125,8 +126,8 @@ class ConvLSTM(nn.Module):
             after[level] = features, memory
             if level:
                 larger = F.interpolate(features, scale_factor=2.0, mode="bilinear")
-                features = F.relu(self.up[level - 1](larger))
-        frame = self.head(F.relu(self.refine(after[0][0])))
+                features = F.leaky_relu(self.up[level - 1](larger), LEAK)
+        frame = self.head(F.leaky_relu(self.refine(after[0][0]), LEAK))
         return after, F.pixel_shuffle(frame, self.shuffle)
 
 
@@ -134,4 +135,4 @@ def halve(inputs: int, outputs: int) -> nn.Module:
     """(B, inputs, H, W) -> (B, outputs, H/2, W/2)."""
     conv = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1)
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-    return nn.Sequential(conv, nn.ReLU(inplace=True))
+    return nn.Sequential(conv, nn.LeakyReLU(LEAK, inplace=True))

@@ -40,7 +40,7 @@ def task_to_json(task: Task) -> dict[str, object]:
         ValueError: If the task is not of the table.
     """
     for name, kind in TASKS.items():
-        if isinstance(task, kind):
+        if type(task) is kind:
             made_with = {entry.name: getattr(task, entry.name) for entry in fields(task)}
             return {"name": name, **made_with, "scaling": scaling_to_json(task.scaling)}
     raise ValueError(f"no task of type {type(task).__name__}; the table holds {sorted(TASKS)}")

@@ -47,9 +47,12 @@ def count_events(forecast: Tensor, observed: Tensor, pixels: Tensor) -> Counts:
 
 def count_pixels(planes: Tensor) -> Tensor:
     """Number of true pixels of (..., H, W) bool, int64."""
-    # several times faster than one sum over all planes, which is made of int64 pixels
-    counts = [torch.count_nonzero(plane) for plane in planes.reshape(-1, *planes.shape[-2:])]
-    return torch.stack(counts).view(planes.shape[:-2])
+    # plane by plane and row by row: one sum over all would first copy them to int64
+    rows = (
+        plane.view(torch.uint8).sum(-1, dtype=torch.int32)
+        for plane in planes.reshape(-1, *planes.shape[-2:])
+    )
+    return torch.stack([counts.sum() for counts in rows]).view(planes.shape[:-2])
 
 
 def critical_success_index(hits: Tensor, misses: Tensor, false_alarms: Tensor) -> Tensor:

@@ -36,31 +36,33 @@ def window_sums(planes: Tensor, width: int) -> Tensor:
         width: Odd number of pixels.
 
     Returns:
-        (..., H, W) int16, or int32 where windows hold more than 32767 pixels.
+        (..., H, W) uint8, int16 or int32.
     """
     half = width // 2
     padded = F.pad(planes.view(torch.uint8), (half, half, half, half))
-    row_type = torch.uint8 if width <= 255 else torch.int32
-    type_ = torch.int16 if width**2 <= 32767 else torch.int32
-    columns = _run_sums(padded.to(row_type), width, -2)
-    return _run_sums(columns.to(type_), width, -1)
+    columns = _run_sums(padded.to(_narrowest(width)), width, -2)
+    return _run_sums(columns.to(_narrowest(width**2)), width, -1)
+
+
+def _narrowest(most: int) -> torch.dtype:
+    if most <= 255:
+        return torch.uint8
+    return torch.int16 if most <= 32767 else torch.int32
 
 
 def _run_sums(values: Tensor, width: int, axis: int) -> Tensor:
     """Sums of `width` successive values along an axis, which is shorter by width − 1 after."""
     length = values.shape[axis] - width + 1
+    total = values.narrow(axis, width - 1, length).clone()
     runs, span, start = values, 1, 0
-    total: Tensor | None = None
-    while True:
-        if width & span:
-            piece = runs.narrow(axis, start, length)
-            total = piece if total is None else total + piece
-            start += span
-        if total is not None and start == width:
-            return total
+    while start < width - 1:
         rest = runs.shape[axis] - span
         runs = runs.narrow(axis, 0, rest) + runs.narrow(axis, span, rest)
         span *= 2
+        if width & span:
+            total += runs.narrow(axis, start, length)
+            start += span
+    return total
 
 
 def sum_fractions(forecast: Tensor, observed: Tensor, known: Tensor, width: int) -> FractionSums:
@@ -82,14 +84,20 @@ def sum_fractions(forecast: Tensor, observed: Tensor, known: Tensor, width: int)
     terms = []
     # plane by plane: that stays in the processor's cache
     for place, plane in enumerate(observed):
-        observed_events = window_sums(plane, width)
-        observed_square = _sum_squares(observed_events, weight)
+        observed_share = window_sums(plane, width).float().mul_(weight)
+        observed_square = _sum_squares(observed_share)
         for ahead in forecast[:, place]:
-            events = window_sums(ahead, width)
-            terms.append(_sum_squares(events - observed_events, weight))
-            terms.append(_sum_squares(events, weight) + observed_square)
+            difference = window_sums(ahead, width).float().mul_(weight)
+            square = _sum_squares(difference)
+            difference -= observed_share
+            terms += [_sum_squares(difference), square + observed_square]
     sums = torch.stack(terms).view(len(observed), len(forecast), 2)
     return FractionSums(*sums.permute(2, 1, 0))
+
+
+def _sum_squares(shares: Tensor) -> Tensor:
+    """In float64 over rows summed in float32, whose error averages out."""
+    return torch.linalg.vector_norm(shares, dim=-1).double().square_().sum()
 
 
 def fractions_skill_score(numerator: Tensor, denominator: Tensor) -> Tensor:

@@ -39,7 +39,11 @@ def test_a_network_takes_any_size(name: str, size: tuple[int, int]) -> None:
 def test_gradients_reach_every_weight(name: str, norm: str) -> None:
     network = make(name, norm=norm)
     network(torch.randn(4, 6, 19, 21)).square().mean().backward()
-    lost = [key for key, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()]
+    lost = [
+        key
+        for key, weight in network.named_parameters()
+        if weight.grad is None or not weight.grad.any()
+    ]
     assert lost == []
 
 

@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nowcast.scaling import (
@@ -37,6 +37,7 @@ def test_every_scaling_is_made_here() -> None:
 
 
 @pytest.mark.parametrize("name", SCALINGS)
+@settings(deadline=None, max_examples=40)
 @given(dbz=st.lists(REFLECTIVITY, min_size=1, max_size=20))
 def test_decoding_undoes_encoding(name: str, dbz: list[float]) -> None:
     values = torch.tensor(dbz)

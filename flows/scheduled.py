@@ -1,0 +1,103 @@
+"""The Prefect flows: thin tasks over the functions of the house, paths between them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from prefect import flow, task
+from prefect.artifacts import create_link_artifact, create_table_artifact
+
+from flows.forecasting import issue_forecast, parse_time
+from flows.publishing import Published, verify_period
+from flows.training import build_event_tensors, train_network
+from nowcast.recipes import find_recipe
+from pipeline.forecasts import write_forecast
+from pipeline.ingest import IngestReport
+from pipeline.ingest import ingest as ingest_files
+from pipeline.store import Store
+from pipeline.tensors import build_tensors as build_tensor_set
+
+
+@task(task_run_name="ingest {store}")
+def ingest_task(files: list[Path], store: Path, product: str | None = None) -> IngestReport:
+    """Fill the slots of a store."""
+    return ingest_files(files, store, product=product)
+
+
+@task(task_run_name="tensors of {store}")
+def tensors_task(store: Path, out: Path, lead_steps: int | None = None) -> Path:
+    """Build a tensor set."""
+    if lead_steps is None:
+        return build_tensor_set(Store.open(store), out).path
+    return build_event_tensors(store, out, lead_steps).path
+
+
+@task(task_run_name="train {recipe}")
+def train_task(
+    tensors: list[Path], recipe: str, run: Path, steps: int | None = None, resume: bool = False
+) -> Path:
+    """Train a network; its best checkpoint."""
+    chosen = find_recipe(recipe)
+    if steps is not None:
+        chosen = replace(chosen, steps=steps)
+    return train_network(tensors, chosen, run, resume=resume)
+
+
+@task(task_run_name="forecast with {forecaster}")
+def forecast_task(store: Path, forecaster: str, at: str, out: Path, lead: int = 60) -> Path:
+    """Write a forecast file."""
+    return write_forecast(out, issue_forecast(store, forecaster, at, lead))
+
+
+@task(task_run_name="verify {start} to {end}")
+def verify_task(
+    store: Path, forecasters: list[str], start: str, end: str, out: Path, lead: int = 60
+) -> Published:
+    """Score forecasters over a period, publish the report and its artifacts."""
+    period: tuple[np.datetime64, np.datetime64] = (parse_time(start), parse_time(end))
+    published = verify_period(store, forecasters, period, out, lead_minutes=lead)
+    create_table_artifact(
+        key="scores", table=published.records(), description="CSI at 1 mm/h by lead time"
+    )
+    create_link_artifact(
+        key="report", link=published.report.resolve().as_uri(), link_text="Verification report"
+    )
+    return published
+
+
+@flow(name="ingest")
+def ingest(files: list[Path], store: Path, product: str | None = None) -> IngestReport:
+    """Put the frames of radar files into a store."""
+    return ingest_task(files, store, product)
+
+
+@flow(name="build-tensors")
+def build_tensors(store: Path, out: Path) -> Path:
+    """Build the tensor set that training reads."""
+    return tensors_task(store, out)
+
+
+@flow(name="train")
+def train(
+    tensors: list[Path], recipe: str, run: Path, steps: int | None = None, resume: bool = False
+) -> Path:
+    """Train a network by a recipe; its best checkpoint."""
+    return train_task(tensors, recipe, run, steps, resume)
+
+
+@flow(name="forecast")
+def forecast(
+    store: Path, forecaster: str, out: Path, at: str = "latest", lead_minutes: int = 60
+) -> Path:
+    """Forecast the next hour from the frames of a store."""
+    return forecast_task(store, forecaster, at, out, lead_minutes)
+
+
+@flow(name="verify")
+def verify(
+    store: Path, forecasters: list[str], start: str, end: str, out: Path, lead_minutes: int = 60
+) -> Path:
+    """Score forecasters over a period; the report's path."""
+    return verify_task(store, forecasters, start, end, out, lead_minutes).report
