@@ -139,9 +139,12 @@ def tensors(
     out: Annotated[Path, typer.Option(help="Folder of the tensor set; must not exist.")],
 ) -> None:
     """Build the tensor set that training reads: (t−2, t−1, t) → (t+1, t+2)."""
-    from flows.training import build_tensor_set
+    from pipeline.store import Store
+    from pipeline.tensors import build_tensors
 
-    terminal.show(build_tensor_set(store, out))
+    splits = build_tensors(Store.open(store), out).manifest.splits
+    windows = ", ".join(f"{split.windows} windows to {name}" for name, split in splits.items())
+    terminal.show(f"{out}: {windows}")
 
 
 @app.command()
@@ -149,7 +152,9 @@ def train(
     tensor_sets: Annotated[list[Path], typer.Argument(help="Tensor sets, of one or more radars.")],
     recipe: Annotated[str, typer.Option(help="What to train: unet, convlstm, …")],
     run: Annotated[Path, typer.Option(help="Folder of the run.")],
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was cut.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was cut.")
+    ] = False,
 ) -> None:
     """Train a network by a recipe; prints the path of its best checkpoint."""
     from flows.training import train_network
@@ -205,5 +210,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
         for file in (sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path])
     ]
     if not files:
-        raise ValueError(f"{', '.join(map(str, paths)) or 'files'}: expected radar files, found none")
+        raise ValueError(
+            f"{', '.join(map(str, paths)) or 'files'}: expected radar files, found none"
+        )
     return files

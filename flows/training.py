@@ -13,7 +13,7 @@ from nowcast.training import Progress, fit, make_fabric
 from pipeline.loader import WindowLoader
 from pipeline.store import Store
 from pipeline.tensors import TensorSet, build_tensors
-from pipeline.windows import FRACTIONS, Splits, split_periods, usual_guard
+from pipeline.windows import FRACTIONS, Splits, WindowRule, split_periods, usual_guard
 
 SHORT_RECORD_FRACTIONS = (0.45, 0.13, 0.42)
 ISSUE_TIMES = 12
@@ -62,7 +62,8 @@ def build_event_tensors(store_path: Path, out: Path, lead_steps: int) -> TensorS
 
 
 def _event_splits(store: Store, lead_steps: int) -> Splits | None:
-    times = store.times[store.observed]
-    if times.size * FRACTIONS[2] >= PAST + lead_steps + ISSUE_TIMES:
+    times, observed = store.times, store.observed
+    if observed.sum() * FRACTIONS[2] >= PAST + lead_steps + ISSUE_TIMES:
         return None
-    return split_periods(times, SHORT_RECORD_FRACTIONS, guard=usual_guard(times), least=PAST + 2)
+    guard = usual_guard(times[observed])
+    return split_periods(times, observed, WindowRule(), SHORT_RECORD_FRACTIONS, guard=guard)

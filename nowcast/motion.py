@@ -14,13 +14,14 @@ from torch import Tensor
 
 from pipeline.batch import NO_ECHO
 
-FLOOR_DBZ = 0.0
-COARSEST = 32
-ROUNDS = 2
-STRIDE = 4
-REACH = 0.25
-DAMPING = 0.02
+FLOOR_DBZ = 7.0
+COARSEST = 32  # pixels that are one at the coarsest level of the pyramid
+ROUNDS = 2  # a level
+REACH = 0.25  # weight of a neighbourhood against the one half as wide
+DAMPING = 0.05  # pull towards the coarser level's motion, as a share of the gradient's square
+NOISE = 0.005  # the gradient's square, (10 dBZ a pixel)², below which texture tells no motion
 TINY = 1e-12
+STRIDE = 4  # pixels between the trajectories
 
 
 def estimate_motion(past: Tensor) -> Tensor:
@@ -65,11 +66,12 @@ def _refine(fields: Tensor, known: Tensor, motion: Tensor) -> Tensor:
     right, down = _gradient(middle)
     u, v = motion.unsqueeze(2).unbind(1)
     target = right * u + down * v - change
-    terms = (right * right, right * down, down * down, right * target, down * target)
+    wet = (middle > 0).float()
+    terms = (right * right, right * down, down * down, right * target, down * target, wet)
     sums = torch.stack([(weight * term).sum(1) for term in terms], 1)
-    xx, xy, yy, xt, yt = _spread(sums).unbind(1)
+    xx, xy, yy, xt, yt, wet = _spread(sums).unbind(1)
     u, v = F.interpolate(motion, xx.shape[-2:], mode="area").unbind(1)
-    ridge = DAMPING * (xx + yy) + TINY
+    ridge = DAMPING * (xx + yy) + NOISE * wet + TINY
     xx, yy, xt, yt = xx + ridge, yy + ridge, xt + ridge * u, yt + ridge * v
     determinant = xx * yy - xy * xy
     solved = torch.stack((yy * xt - xy * yt, xx * yt - xy * xt), 1) / determinant[:, None]
@@ -77,7 +79,10 @@ def _refine(fields: Tensor, known: Tensor, motion: Tensor) -> Tensor:
 
 
 def _compare(fields: Tensor, known: Tensor, motion: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each earlier frame moved onto the latest: change a step, mean, 1 where both are known."""
+    """Of each earlier frame moved onto the latest: change a step, mean of both, and weight.
+
+    The weight is 0 where one of them is unknown, and small where growth, not motion, shows.
+    """
     count, here = fields.shape[1], _pixels(motion)
     both = torch.stack((fields, known), 2)
     ages = range(count - 1, 0, -1)
@@ -87,7 +92,8 @@ def _compare(fields: Tensor, known: Tensor, motion: Tensor) -> tuple[Tensor, Ten
     seen = (seen > 0.99).float() * known[:, -1:]
     inside = -F.max_pool2d(-seen, 3, 1, 1)
     latest = fields[:, -1:]
-    return (latest - earlier) / step, (latest + earlier) / 2, inside
+    change = (latest - earlier) / step
+    return change, (latest + earlier) / 2, inside / (1 + change * change)
 
 
 def _gradient(fields: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,7 @@ from data_catalog.product import Split
 from pipeline.batch import Batch
 from pipeline.packing import MISSING, unpack
 from pipeline.tensor_set import TensorSet, Windows
+from pipeline.windows import WindowRule
 
 CANDIDATES = 64
 LEAST_SEEN = 0.5
@@ -99,17 +100,11 @@ class WindowLoader:
         augment: bool = True,
         threads: int = 2,
     ) -> None:
-        rules = {tensors.rule for tensors in sets}
-        if len(rules) != 1:
-            raise ValueError(
-                f"loader: expected tensor sets of one window rule, found {len(rules)}; "
-                "build them with the same past and future"
-            )
         if batch_size < 1 or crop < 1:
             raise ValueError(
                 f"loader: expected batch_size and crop of 1 or more, found {batch_size} and {crop}"
             )
-        self.rule = rules.pop()
+        self.rule = _common_rule(sets)
         self._sources: list[_Source] = []
         self._windows = 0
         for tensors in sets:
@@ -197,6 +192,16 @@ class WindowLoader:
             target = turned(packed[k], turn)[:, into_rows, into_cols]
             target[...] = frames[start : start + self.rule.length, rows, cols]
         return Batch(torch.from_numpy(unpack(packed)))
+
+
+def _common_rule(sets: Sequence[TensorSet]) -> WindowRule:
+    rules = {tensors.rule for tensors in sets}
+    if len(rules) != 1:
+        raise ValueError(
+            f"loader: expected tensor sets of one window rule, found {len(rules)}; "
+            "build them with the same past and future"
+        )
+    return rules.pop()
 
 
 def turned(frames: NDArray[np.int16], turn: int) -> NDArray[np.int16]:

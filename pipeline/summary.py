@@ -56,6 +56,29 @@ class StoreSummary:
         """Slots that a frame fills."""
         return sum(self.slots[name] for name in ("observed", "late", "revised"))
 
+    def rows(self) -> list[tuple[str, str]]:
+        """The same for people: a name and a value a row."""
+        if self.first is None or self.last is None:
+            period = "no frame yet"
+        else:
+            period = f"{clock(self.first)} to {clock(self.last)} UTC"
+        slots = ", ".join(f"{count} {name}" for name, count in self.slots.items() if count)
+        return [
+            ("product", self.product),
+            ("licence", self.licence),
+            ("grid", f"{self.height} × {self.width} pixels of {self.pixel_m:g} m"),
+            ("period", period),
+            (
+                "cadence",
+                f"{self.cadence[2:].lower()}in" if self.cadence[-1] == "M" else self.cadence,
+            ),
+            ("slots", slots or "none"),
+            ("gaps", "\n".join(map(gap_text, self.gaps)) or "none"),
+            ("wet share", f"{self.wet_share:.1%} of the observed pixels"),
+            ("observed share", f"{self.observed_share:.1%} of the pixels"),
+            ("size", f"{self.size_bytes / 1e6:.1f} MB"),
+        ]
+
     def to_json(self) -> dict[str, Any]:
         """The same in types that JSON knows; NaN is None."""
         entries = dict(vars(self), store=str(self.store), frames=self.frames)
@@ -95,6 +118,12 @@ def summarise(
         observed_share=_mean(store.observed_share[seen]),
         size_bytes=sum(p.stat().st_size for p in store.path.rglob("*") if p.is_file()),
     )
+
+
+def gap_text(gap: Gap) -> str:
+    """A gap as people read it; a single slot is one time."""
+    first, last = gap
+    return clock(first) if first == last else f"{clock(first)} to {clock(last)}"
 
 
 def find_gaps(times: NDArray[np.datetime64], observed: NDArray[np.bool_]) -> tuple[Gap, ...]:

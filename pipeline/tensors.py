@@ -95,7 +95,7 @@ class _Plan:
                 f"{store.path}: expected {rule.length} frames in a row, found none among "
                 f"{np.count_nonzero(observed)} observed; ingest more frames"
             )
-        splits = splits or _usual_splits(store.product, times[observed], rule)
+        splits = splits or _usual_splits(store.product, times, observed, rule)
         codes = assign_splits(times[starts], times[starts + rule.length - 1], splits)
         for name, periods in splits.items():
             if not np.any(codes == SPLITS.index(name)):
@@ -138,11 +138,13 @@ class _Plan:
         )
 
 
-def _usual_splits(product: str, times: NDArray[np.datetime64], rule: WindowRule) -> Splits:
+def _usual_splits(
+    product: str, times: NDArray[np.datetime64], observed: NDArray[np.bool_], rule: WindowRule
+) -> Splits:
     known = load_catalog().products
     if product in known and known[product].splits:
         return known[product].splits
-    return split_periods(times, guard=usual_guard(times), rule=rule)
+    return split_periods(times, observed, rule, guard=usual_guard(times[observed]))
 
 
 def _holds(out: Path, manifest: Manifest) -> bool:

@@ -55,10 +55,11 @@ def usual_guard(times: NDArray[np.datetime64]) -> np.timedelta64:
 
 def split_periods(
     times: NDArray[np.datetime64],
+    observed: NDArray[np.bool_],
+    rule: WindowRule,
     fractions: tuple[float, float, float] = FRACTIONS,
     *,
     guard: np.timedelta64,
-    rule: WindowRule,
 ) -> dict[Split, tuple[Period, ...]]:
     """Three whole periods in time order: train, validation, test.
 
@@ -66,35 +67,23 @@ def split_periods(
     events stay whole where they can; in an unbroken record it lies at the fraction itself.
 
     Args:
-        times: (N,) valid times of the observed frames, ascending.
+        times: (N,) valid times of the slots.
+        observed: (N,) which slots hold a frame.
+        rule: Each period holds at least one such window.
         fractions: Shares of the frames, adding to 1.
         guard: Least time between the last frame of one period and the first of the next.
-        rule: Each period holds at least one such window.
 
     Raises:
         ValueError: If the fractions do not add to 1 or a period would hold no window.
     """
     if min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
         raise ValueError(f"splits: expected three positive fractions of 1, found {fractions}")
-    begins = _window_begins(times, rule.length)
-    starts, ends = [0], []
-    for share, follows in ((fractions[0], 2), (sum(fractions[:2]), 1)):
-        own = begins[begins >= starts[-1]]
-        low = int(own[0]) + rule.length if own.size else times.size
-        high = _last_cut(times, begins, follows, guard, rule.length)
-        if low > high:
-            raise ValueError(
-                f"splits: expected {rule.length} frames in a row for each of train, validation "
-                f"and test with {guard} between, found too few among {times.size} frames; "
-                "ingest more or name the periods"
-            )
-        cut = _widest_break(times, round(share * times.size), low, high)
-        ends.append(cut - 1)
-        starts.append(_next_start(times, cut, guard))
-    ends.append(times.size - 1)
+    begins = (np.cumsum(observed) - 1)[find_windows(observed, rule)]
+    times = times[observed]
+    bounds = _bounds(times, begins, rule.length, fractions, guard)
     return {
         name: (Period(start=as_datetime(times[start]), end=as_datetime(times[end])),)
-        for name, start, end in zip(SPLITS, starts, ends, strict=True)
+        for name, (start, end) in zip(SPLITS, bounds, strict=True)
     }
 
 
@@ -124,17 +113,34 @@ def as_datetime64(time: datetime) -> np.datetime64:
     return np.datetime64(time, "ns")
 
 
+def _bounds(
+    times: NDArray[np.datetime64],
+    begins: NDArray[np.int64],
+    length: int,
+    fractions: tuple[float, float, float],
+    guard: np.timedelta64,
+) -> list[tuple[int, int]]:
+    """First and last frame of each period, where windows of `length` begin at `begins`."""
+    starts, ends = [0], []
+    for share, follows in ((fractions[0], 2), (sum(fractions[:2]), 1)):
+        own = begins[begins >= starts[-1]]
+        low = int(own[0]) + length if own.size else times.size + 1
+        high = _last_cut(times, begins, follows, guard, length)
+        if low > high:
+            raise ValueError(
+                f"splits: expected {length} frames in a row for each of train, validation "
+                f"and test with {guard} between, found too few among {times.size} frames; "
+                "ingest more or name the periods"
+            )
+        cut = _widest_break(times, round(share * times.size), low, high)
+        ends.append(cut - 1)
+        starts.append(_next_start(times, cut, guard))
+    ends.append(times.size - 1)
+    return list(zip(starts, ends, strict=True))
+
+
 def _next_start(times: NDArray[np.datetime64], cut: int, guard: np.timedelta64) -> int:
     return max(cut, int(np.searchsorted(times, times[cut - 1] + guard)))
-
-
-def _window_begins(times: NDArray[np.datetime64], length: int) -> NDArray[np.int64]:
-    """Where in the record `length` frames follow each other at its cadence, ascending."""
-    if times.size < length:
-        return np.empty(0, np.int64)
-    cadence = np.diff(times).min() if times.size > 1 else np.timedelta64(0)
-    whole = times[length - 1 :] - times[: times.size - length + 1] == (length - 1) * cadence
-    return np.flatnonzero(whole).astype(np.int64)
 
 
 def _last_cut(

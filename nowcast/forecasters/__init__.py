@@ -45,5 +45,6 @@ def load_forecaster(name_or_checkpoint: str) -> Forecaster:
     recipe = checkpoint.recipe
     if not isinstance(recipe.task, NowcastTask):
         kind = type(recipe.task).__name__
-        raise ValueError(f"{path}: expected a network trained for NowcastTask, found {kind}")
+        found = f"{path}: expected a network trained for NowcastTask, found {kind}"
+        raise ValueError(found)  # noqa: TRY004
     return Rollout(checkpoint.network, recipe.task, recipe.name, checkpoint.fingerprint)

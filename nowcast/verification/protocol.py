@@ -39,8 +39,8 @@ class Protocol:
 
     def __post_init__(self) -> None:
         if not self.forecasters or len(set(self.forecasters)) < len(self.forecasters):
-            found = list(self.forecasters)
-            raise ValueError(f"tally: expected forecasters of different names, found {found}")
+            names = list(self.forecasters)
+            raise ValueError(f"tally: expected forecasters of different names, found {names}")
         for name in ("lead_minutes", "thresholds", "scales_km"):
             values = getattr(self, name)
             if not values or any(a >= b for a, b in pairwise((0, *values))):

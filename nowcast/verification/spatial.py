@@ -84,20 +84,20 @@ def sum_fractions(forecast: Tensor, observed: Tensor, known: Tensor, width: int)
     terms = []
     # plane by plane: that stays in the processor's cache
     for place, plane in enumerate(observed):
-        observed_share = window_sums(plane, width).float().mul_(weight)
-        observed_square = _sum_squares(observed_share)
-        for ahead in forecast[:, place]:
-            difference = window_sums(ahead, width).float().mul_(weight)
-            square = _sum_squares(difference)
-            difference -= observed_share
-            terms += [_sum_squares(difference), square + observed_square]
+        there = window_sums(plane, width).float().mul_(weight)
+        there_squared = _sum_squares(there)
+        for forecast_plane in forecast[:, place]:
+            here = window_sums(forecast_plane, width).float().mul_(weight)
+            here_squared = _sum_squares(here)
+            terms += [_sum_squares(here.sub_(there)), here_squared + there_squared]
     sums = torch.stack(terms).view(len(observed), len(forecast), 2)
     return FractionSums(*sums.permute(2, 1, 0))
 
 
 def _sum_squares(shares: Tensor) -> Tensor:
     """In float64 over rows summed in float32, whose error averages out."""
-    return torch.linalg.vector_norm(shares, dim=-1).double().square_().sum()
+    rows: Tensor = torch.linalg.vector_norm(shares, dim=-1)
+    return rows.double().square_().sum()
 
 
 def fractions_skill_score(numerator: Tensor, denominator: Tensor) -> Tensor:

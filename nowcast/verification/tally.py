@@ -30,13 +30,7 @@ class Tally:
     Tallies of one protocol and of different issue times add, in any order, to exactly the tally
     that one run over all issue times gives.
 
-    Args:
-        forecasters: Their names.
-        lead_minutes: Lead times.
-        thresholds: Of events, mm/h.
-        zr: Turns thresholds into dBZ and forecasts into mm/h.
-        scales_km: Sides of the windows of the fractions skill score.
-        pixel_km: Side of a pixel.
+    Args: Those of Protocol.
 
     Missing: A pixel is compared where it was observed and every forecaster forecast it. What each
         forecaster leaves missing is a score of its own.
@@ -51,14 +45,9 @@ class Tally:
         scales_km: Sequence[float],
         pixel_km: float,
     ) -> None:
-        self.protocol = Protocol(
-            tuple(forecasters),
-            tuple(lead_minutes),
-            tuple(thresholds),
-            zr,
-            tuple(scales_km),
-            pixel_km,
-        )
+        names, leads = tuple(forecasters), tuple(lead_minutes)
+        rates, scales = tuple(thresholds), tuple(scales_km)
+        self.protocol = Protocol(names, leads, rates, zr, scales, pixel_km)
         self.rows: dict[np.datetime64, Row] = {}
 
     @property
@@ -80,7 +69,7 @@ class Tally:
             ValueError: If the issue time is counted already, a forecaster is missing or unknown,
                 shapes differ, or a value is infinite.
         """
-        time = np.datetime64(issue_time, "ns")
+        time = issue_time.astype("datetime64[ns]")
         if time in self.rows:
             raise ValueError(f"tally: issue time {_minutes(time)} is counted already")
         self._check(forecasts, observed)
@@ -135,7 +124,9 @@ class Tally:
         sizes = {name: axis.size for name, axis in coordinates.items()}
         variables = {}
         for name, kind in SUMS.items():
-            values = np.zeros([sizes[dim] for dim in ("issue_time", *kind.dims)], kind.dtype)
+            values: NDArray[Any] = np.zeros(
+                [sizes[dim] for dim in ("issue_time", *kind.dims)], kind.dtype
+            )
             for place, time in enumerate(times):
                 values[place] = self.rows[time][name]
             described = {"long_name": kind.long_name, "units": kind.units}
@@ -159,7 +150,7 @@ class Tally:
             raise ValueError(f"scores: expected the variables of a scores file, without {absent}")
         protocol = Protocol.of(scores)
         times = scores["issue_time"].to_numpy().astype("datetime64[ns]")
-        sums = {
+        sums: Row = {
             name: scores[name].transpose("issue_time", *kind.dims).to_numpy().astype(kind.dtype)
             for name, kind in SUMS.items()
         }

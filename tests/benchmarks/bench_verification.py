@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
@@ -49,9 +50,9 @@ def fields() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def peer_seconds(fields: tuple[np.ndarray, np.ndarray]) -> float:
-    """The faster of two runs."""
+    """The fastest of three runs."""
     seconds = []
-    for _ in range(2):
+    for _ in range(3):
         start = time.perf_counter()
         _peer(*fields)
         seconds.append(time.perf_counter() - start)
@@ -68,12 +69,16 @@ def test_a_tally_is_ten_times_faster_than_pysteps(
     if missing:
         observed[:, :, : WIDTH // 5] = torch.nan
 
-    def update() -> None:
+    def arrive() -> tuple[tuple[torch.Tensor, torch.Tensor], dict[str, Any]]:
+        return (forecast.clone(), observed.clone()), {}
+
+    def update(forecast: torch.Tensor, observed: torch.Tensor) -> None:
         tally = Tally(["network"], range(6, 66, 6), THRESHOLDS, RELATION, SCALES_KM, 1.0)
         tally.update(np.datetime64("2018-06-16T00:00"), {"network": forecast}, observed)
 
-    benchmark.pedantic(update, rounds=5, warmup_rounds=1)
-    ratio = peer_seconds / benchmark.stats["median"]
-    benchmark.extra_info["times as fast as pysteps"] = round(ratio, 1)
-    print(f"\npysteps {peer_seconds:.2f} s, tally {benchmark.stats['median']:.3f} s: {ratio:.1f} ×")
-    assert ratio >= 10
+    benchmark.pedantic(update, setup=arrive, rounds=3, warmup_rounds=1)
+    ratio = peer_seconds / benchmark.stats["min"]
+    benchmark.extra_info |= {"pysteps seconds": peer_seconds, "times as fast": ratio}
+    report = f"pysteps {peer_seconds:.2f} s, tally {benchmark.stats['min']:.3f} s: {ratio:.1f} ×"
+    sys.stderr.write(f"\n{report}\n")
+    assert ratio >= 10, report

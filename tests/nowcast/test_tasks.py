@@ -232,7 +232,7 @@ def test_nonsense_is_refused() -> None:
         ClassifyTask().pose(Batch(torch.rand(1, 1, 4, 4)))
     with pytest.raises(ValueError, match="no task 'sort'; the table holds"):
         task_from_json({"name": "sort"})
-    with pytest.raises(ValueError, match="task 'nowcast': .*'history'"):
+    with pytest.raises(ValueError, match=r"task 'nowcast': .*'history'"):
         task_from_json({"name": "nowcast", "history": 3})
     with pytest.raises(ValueError, match="no loss 'ssim'"):
         DenoiseTask(error="ssim")

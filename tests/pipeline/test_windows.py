@@ -30,19 +30,23 @@ def axis(count: int) -> np.ndarray:
     return START + STEP * np.arange(count)
 
 
+def whole(count: int) -> np.ndarray:
+    return np.ones(count, bool)
+
+
 def test_no_window_spans_a_gap() -> None:
-    observed = np.ones(14, bool)
+    observed = whole(14)
     observed[6] = False
     np.testing.assert_array_equal(find_windows(observed, RULE), [0, 1, 7, 8, 9])
 
 
 def test_an_unbroken_record_holds_a_window_at_each_slot_but_the_last_ones() -> None:
-    np.testing.assert_array_equal(find_windows(np.ones(9, bool), RULE), np.arange(5))
+    np.testing.assert_array_equal(find_windows(whole(9), RULE), np.arange(5))
 
 
 @pytest.mark.parametrize("count", [0, 1, 4])
 def test_a_record_shorter_than_a_window_holds_none(count: int) -> None:
-    assert find_windows(np.ones(count, bool), RULE).size == 0
+    assert find_windows(whole(count), RULE).size == 0
 
 
 @given(st.lists(st.booleans(), max_size=40), st.integers(1, 4), st.integers(0, 3))
@@ -62,7 +66,7 @@ def test_a_window_without_a_past_is_refused(past: int, future: int) -> None:
 
 def test_splits_are_in_time_order_with_the_guard_between() -> None:
     times = axis(400)
-    periods = [split_periods(times, guard=HOUR, rule=RULE)[name][0] for name in SPLITS]
+    periods = [split_periods(times, whole(400), RULE, guard=HOUR)[name][0] for name in SPLITS]
     assert periods[0].start == datetime(2026, 6, 1)
     assert as_datetime64(periods[2].end) == times[-1]
     for earlier, later in pairwise(periods):
@@ -71,14 +75,15 @@ def test_splits_are_in_time_order_with_the_guard_between() -> None:
 
 def test_splits_of_an_unbroken_record_follow_the_fractions() -> None:
     times = axis(400)
-    splits = split_periods(times, (0.5, 0.2, 0.3), guard=0 * HOUR, rule=RULE)
+    splits = split_periods(times, whole(400), RULE, (0.5, 0.2, 0.3), guard=0 * HOUR)
     counts = [(p.end - p.start) / timedelta(minutes=6) + 1 for (p,) in splits.values()]
     assert counts == [200, 80, 120]
 
 
 def test_events_stay_whole_where_they_can() -> None:
-    times = np.concatenate([event.valid_times for event in demo_events()])
-    splits = split_periods(times, guard=usual_guard(times), rule=RULE)
+    arrived = np.concatenate([event.valid_times for event in demo_events()])
+    times = np.arange(arrived[0], arrived[-1] + STEP, STEP)
+    splits = split_periods(times, np.isin(times, arrived), RULE, guard=usual_guard(arrived))
     starts, ends = zip(*event_periods(), strict=True)
     for (period,) in splits.values():
         assert period.start in starts
@@ -95,15 +100,14 @@ def test_every_period_holds_a_window_whatever_the_record(
 ) -> None:
     slots = np.cumsum(steps)
     observed = np.isin(np.arange(slots[-1] + 1), slots)
+    times = axis(observed.size)
     first = find_windows(observed, RULE)
     try:
-        splits = split_periods(
-            axis(observed.size)[observed], fractions, guard=guard * STEP, rule=RULE
-        )
+        splits = split_periods(times, observed, RULE, fractions, guard=guard * STEP)
     except ValueError:
         assert not three_apart(first.tolist(), guard)
         return
-    codes = assign_splits(axis(observed.size)[first], axis(observed.size)[first + 4], splits)
+    codes = assign_splits(times[first], times[first + 4], splits)
     assert set(codes.tolist()) >= {0, 1, 2}
     for earlier, later in pairwise(splits[name][0] for name in SPLITS):
         assert later.start - earlier.end >= max(guard, 1) * timedelta(minutes=6)
@@ -122,7 +126,7 @@ def three_apart(first: list[int], guard: int) -> bool:
 def test_a_record_too_short_to_split_is_refused(count: int) -> None:
     times = axis(count)
     with pytest.raises(ValueError, match=f"expected 5 frames in a row .* among {count} frames"):
-        split_periods(times, guard=usual_guard(times), rule=RULE)
+        split_periods(times, whole(times.size), RULE, guard=usual_guard(times))
 
 
 @pytest.mark.parametrize("fractions", [(0.5, 0.2, 0.2), (1.0, 0.0, 0.0), (0.7, -0.1, 0.4)])
@@ -130,7 +134,7 @@ def test_fractions_that_are_no_shares_of_one_are_refused(
     fractions: tuple[float, float, float],
 ) -> None:
     with pytest.raises(ValueError, match="three positive fractions of 1"):
-        split_periods(axis(100), fractions, guard=HOUR, rule=RULE)
+        split_periods(axis(100), whole(100), RULE, fractions, guard=HOUR)
 
 
 def test_the_guard_is_an_hour_but_for_short_records() -> None:
@@ -145,7 +149,7 @@ def test_a_window_across_the_end_of_a_period_belongs_to_no_split() -> None:
         "test": (Period(start=datetime(2026, 6, 1, 1, 6), end=datetime(2026, 6, 1, 2)),),
     }
     times = axis(21)
-    starts = find_windows(np.ones(21, bool), RULE)
+    starts = find_windows(whole(21), RULE)
     codes = assign_splits(times[starts], times[starts + 4], splits)
     train, test = SPLITS.index("train"), SPLITS.index("test")
     assert codes.tolist() == [train] * 7 + [-1] * 4 + [test] * 6

@@ -1,0 +1,121 @@
+"""The numbers of a report: one table to read and all of them to take away."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from nowcast.report.styles import Style
+from nowcast.report.wording import nearest, number, percent
+
+LEADS = (6, 30, 60)
+THRESHOLDS = (0.1, 1.0, 5.0)
+SCALES_KM = (5.0, 20.0)
+AXES = ("forecaster", "lead_time", "threshold", "scale")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One score (forecaster, lead) under a heading; `aim` is its best value."""
+
+    score: str
+    condition: str
+    values: xr.DataArray
+    aim: float
+    decimals: int = 3
+
+    def cells(self, forecasters: list[str], lead: int) -> list[Cell]:
+        """What stands in the rows of a lead time, the best marked unless all are as good."""
+        chosen = self.values.isel(lead_time=lead).sel(forecaster=forecasters)
+        values = np.round(chosen.to_numpy().astype(np.float64), self.decimals)
+        best = nearest_to(self.aim, values)
+        marked = best & ~np.all(best)
+        return [Cell(self._text(value), bool(mark)) for value, mark in zip(values, marked)]
+
+    def _text(self, value: float) -> str:
+        return percent(value) if self.score == "missing" else number(value, self.decimals)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of the table."""
+
+    text: str
+    best: bool
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns, and for each lead time in minutes the rows (style, cells)."""
+
+    columns: tuple[Column, ...]
+    groups: tuple[tuple[int, tuple[tuple[Style, tuple[Cell, ...]], ...]], ...]
+
+
+def nearest_to(aim: float, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which values lie nearest to the aim (by ratio where it is 1 and values may pass it)."""
+    if not np.isfinite(values).any():
+        return np.zeros(values.shape, bool)
+    distance = np.abs(values - aim)
+    marked: NDArray[np.bool_] = distance == np.nanmin(distance)
+    return marked
+
+
+def make_table(scores: xr.Dataset, styles: Mapping[str, Style]) -> Table:
+    """The table of a scores file at about 6, 30 and 60 minutes."""
+    columns = tuple(_columns(scores))
+    minutes = scores["lead_time"].to_numpy()
+    groups = []
+    for lead in nearest(minutes, LEADS):
+        cells = [column.cells(list(styles), lead) for column in columns]
+        rows = tuple(zip(styles.values(), zip(*cells, strict=True), strict=True))
+        groups.append((int(minutes[lead]), rows))
+    return Table(columns, tuple(groups))
+
+
+def _columns(scores: xr.Dataset) -> list[Column]:
+    rates, scales = scores["threshold"].to_numpy(), scores["scale"].to_numpy()
+    columns = [
+        Column("CSI", f"≥ {rates[n]:g} mm/h", scores["csi"].isel(threshold=n), 1)
+        for n in nearest(rates, THRESHOLDS)
+    ]
+    columns += [
+        Column("bias", f"≥ {rates[n]:g} mm/h", scores["frequency_bias"].isel(threshold=n), 1, 2)
+        for n in nearest(rates, THRESHOLDS[1:])
+    ]
+    one = nearest(rates, [1.0])[0]
+    fss = scores["fss"].isel(threshold=one)
+    columns += [
+        Column("FSS", f"≥ {rates[one]:g} mm/h, {scales[n]:g} km", fss.isel(scale=n), 1)
+        for n in nearest(scales, SCALES_KM)
+    ]
+    columns.append(Column("MAE", "mm/h", scores["mae"], 0))
+    columns.append(Column("missing", "of observed", scores["missing_share"], 0))
+    return columns
+
+
+def all_numbers(scores: xr.Dataset) -> pd.DataFrame:
+    """Every score, and every sum pooled over issue times, one a row."""
+    pieces = []
+    for name, values in scores.data_vars.items():
+        if not {"forecaster", "lead_time"} <= set(values.dims):
+            continue
+        pooled = values.sum("issue_time", skipna=False) if "issue_time" in values.dims else values
+        rows = pooled.rename("value").reset_coords(drop=True).to_dataframe().reset_index()
+        pieces.append(rows.assign(score=str(name), unit=values.attrs.get("units", "1")))
+    frame = pd.concat(pieces, ignore_index=True)
+    frame = frame.reindex(columns=["score", *AXES, "value", "unit"])
+    names = {"lead_time": "lead_minutes", "threshold": "threshold_mm_h", "scale": "scale_km"}
+    return frame.rename(columns=names)
+
+
+def csv_uri(frame: pd.DataFrame) -> str:
+    """A table as the address of a CSV file that holds itself."""
+    text = frame.to_csv(index=False, float_format="%.10g", lineterminator="\r\n")
+    return "data:text/csv;charset=utf-8;base64," + base64.b64encode(text.encode()).decode()
