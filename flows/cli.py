@@ -68,12 +68,12 @@ def catalog(
         if as_json:
             terminal.show_json(facts)
         else:
-            terminal.show_table(name, ("", ""), [(key, str(value)) for key, value in facts.items()])
+            terminal.show_facts(name, [(key, str(value)) for key, value in facts.items()])
     elif as_json:
         terminal.show_json([entry.model_dump(mode="json") for entry in entries.values()])
     else:
         rows = [(entry.name, entry.title, entry.licence) for entry in entries.values()]
-        terminal.show_table("Catalog", ("name", "title", "licence"), rows)
+        terminal.show_table("Catalog", ("name", "title", "licence"), rows, numbers=False)
 
 
 @app.command()
@@ -130,7 +130,7 @@ def info(store: StorePath, as_json: Json = False) -> None:
     if as_json:
         terminal.show_json(summary.to_json())
     else:
-        terminal.show_table(str(store), ("", ""), summary.rows())
+        terminal.show_facts(str(store), summary.rows())
 
 
 @app.command()

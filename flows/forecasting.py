@@ -10,7 +10,7 @@ import xarray as xr
 from torch import Tensor
 
 from nowcast.checkpoint import code_version
-from nowcast.forecasters import Forecaster, load_forecaster
+from nowcast.forecasters import Forecaster, Rollout, load_forecaster
 from pipeline.forecasts import make_forecast
 from pipeline.store import Store, clock, format_cadence
 
@@ -39,7 +39,7 @@ def issue_forecast(
     dbz = forecast_at(store, forecaster, slot, steps)
     provenance = {
         "forecaster": forecaster.name,
-        "checkpoint": getattr(forecaster, "fingerprint", "none"),
+        "checkpoint": forecaster.fingerprint if isinstance(forecaster, Rollout) else "none",
         "store": str(store_path),
         "product": store.product,
         "code_version": code_version(),
@@ -55,12 +55,12 @@ def fitting_forecaster(name: str, store: Store) -> Forecaster:
         ValueError: If a network was trained for another cadence.
     """
     forecaster = load_forecaster(name)
-    trained = getattr(forecaster, "cadence_minutes", None)
-    minutes = int(store.cadence / np.timedelta64(1, "m"))
+    trained = forecaster.task.cadence_minutes if isinstance(forecaster, Rollout) else None
+    minutes = store.cadence / np.timedelta64(1, "m")
     if trained not in (None, minutes):
         raise ValueError(
-            f"{name}: was trained on frames every {trained} minutes, found a store with one "
-            f"every {minutes}; train one on such frames"
+            f"{name}: was trained on frames every {trained:g} minutes, found a store with one "
+            f"every {minutes:g}; train one on such frames"
         )
     return forecaster
 

@@ -17,7 +17,7 @@ from flows.verification import Comparison, Progress, issue_slots, score, wettest
 from nowcast.checkpoint import code_version
 from nowcast.forecasters import Forecaster, Rollout
 from nowcast.report import ForecasterFacts, ReportFacts, write_report
-from nowcast.verification import score_table
+from nowcast.verification.scores_file import score_table
 from pipeline.store import Store
 from pipeline.summary import StoreSummary, gap_text, summarise
 from pipeline.windows import as_datetime

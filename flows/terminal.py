@@ -44,11 +44,21 @@ def show_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, default=str, allow_nan=False) + "\n")
 
 
-def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table whose first column is text and whose others are numbers."""
+def show_facts(title: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Names and values, one pair a row."""
+    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2))
+    for name, value in rows:
+        table.add_row(name, value)
+    console.print(table)
+
+
+def show_table(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = True
+) -> None:
+    """A table whose first column is text and whose others are numbers, or text too."""
     table = Table(title=title, title_justify="left", header_style="bold")
     for number, name in enumerate(header):
-        table.add_column(name, justify="right" if number else "left")
+        table.add_column(name, justify="right" if number and numbers else "left")
     for row in rows:
         table.add_row(*row)
     console.print(table)

@@ -13,7 +13,7 @@ from nowcast.training import Progress, fit, make_fabric
 from pipeline.loader import WindowLoader
 from pipeline.store import Store
 from pipeline.tensors import TensorSet, build_tensors
-from pipeline.windows import FRACTIONS, Splits, WindowRule, split_periods, usual_guard
+from pipeline.windows import FRACTIONS, SPLITS, Splits, WindowRule, split_periods, usual_guard
 
 SHORT_RECORD_FRACTIONS = (0.45, 0.13, 0.42)
 ISSUE_TIMES = 12
@@ -38,7 +38,7 @@ def train_network(
         if len(cadences) != 1:
             raise ValueError(f"tensor sets: expected one cadence, found {cadences} minutes")
         recipe = replace(recipe, task=replace(recipe.task, cadence_minutes=cadences[0]))
-    loaders = [
+    train, validation = (
         WindowLoader(
             sets,
             split,
@@ -47,9 +47,9 @@ def train_network(
             seed=recipe.seed,
             augment=recipe.augment,
         )
-        for split in ("train", "validation")
-    ]
-    return fit(recipe, *loaders, run_dir, make_fabric(recipe), resume, progress)
+        for split in SPLITS[:2]
+    )
+    return fit(recipe, train, validation, run_dir, make_fabric(recipe), resume, progress)
 
 
 def build_event_tensors(store_path: Path, out: Path, lead_steps: int) -> TensorSet:

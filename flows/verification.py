@@ -12,7 +12,7 @@ import xarray as xr
 
 from flows.forecasting import PAST, fitting_forecaster, forecast_at, lead_steps
 from nowcast.forecasters import Forecaster
-from nowcast.verification import SCALES_KM, THRESHOLDS, Tally
+from nowcast.verification.tally import SCALES_KM, THRESHOLDS, Tally
 from pipeline.store import Store, clock
 
 Progress = Callable[[int, int], None]

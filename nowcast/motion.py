@@ -83,10 +83,10 @@ def _compare(fields: Tensor, known: Tensor, motion: Tensor) -> tuple[Tensor, Ten
 
     The weight is 0 where one of them is unknown, and small where growth, not motion, shows.
     """
-    count, here = fields.shape[1], _pixels(motion)
+    here, step_back = _places(motion), 2 * motion / _spans(motion)
     both = torch.stack((fields, known), 2)
-    ages = range(count - 1, 0, -1)
-    moved = [_sample(both[:, -1 - age], here - age * motion) for age in ages]
+    ages = range(fields.shape[1] - 1, 0, -1)
+    moved = [_sample(both[:, -1 - age], here - age * step_back) for age in ages]
     earlier, seen = torch.stack(moved, 2).unbind(1)
     step = fields.new_tensor(list(ages))[:, None, None]
     seen = (seen > 0.99).float() * known[:, -1:]
@@ -142,79 +142,103 @@ def advect(frames: Tensor, motion: Tensor, steps: float | Sequence[float]) -> Te
     channels = frames.shape[1]
     if not alike and channels not in (1, len(ages)):
         raise ValueError(f"advect: expected 1 or {len(ages)} channels, found {channels}")
-    state = F.pad(frames.float(), (1, 1, 1, 1), value=math.nan)
+    state = _framed(frames)
     rain = _rain_with_rim(state)
     displacements = _displacements(motion.float(), ages)
+    here = _places(state)[..., 1:-1, 1:-1]
     moved = []
     for channel, age in enumerate(ages):
         own = slice(None) if alike or channels == 1 else slice(channel, channel + 1)
-        moved.append(_fetch(state[:, own], rain[:, own], displacements[age]))
+        origins = here + _widened(displacements[age], state)
+        nearest = _sample(state[:, own], origins, "border", "nearest")
+        wet = _sample(rain[:, own], origins, "border")
+        moved.append(torch.where(nearest > NO_ECHO, wet, nearest))
     return torch.cat(moved, 1)
 
 
 def complete_latest(past: Tensor, motion: Tensor) -> Tensor:
     """The latest frame (B, 1, H, W), what it lost from view taken from the frames before it.
 
-    A pixel is lost if an earlier frame saw it; it gets the newest air known to have moved there.
+    A pixel is lost if an earlier frame saw it; it gets the newest air known to have moved there,
+    that of the nearest pixel.
     """
     latest = past[:, -1:].float()
     for age in range(1, past.shape[1]):
         earlier = past[:, -1 - age, None]
         lost = latest.isnan() & ~earlier.isnan()
         if lost.any():
-            latest = torch.where(lost, advect(earlier, motion, age), latest)
+            state = _framed(earlier)
+            displacement = _displacements(motion.float(), [age])[age]
+            origins = _places(state)[..., 1:-1, 1:-1] + _widened(displacement, state)
+            latest = torch.where(lost, _sample(state, origins, "border", "nearest"), latest)
     return latest
+
+
+def _framed(frames: Tensor) -> Tensor:
+    """The frames with one missing pixel around them."""
+    return F.pad(frames.float(), (1, 1, 1, 1), value=math.nan)
 
 
 def _rain_with_rim(state: Tensor) -> Tensor:
     """The rain, continued by the mean of its neighbours one pixel beyond its edge."""
     wet = state > NO_ECHO
     rain = torch.where(wet, state, 0.0)
-    around = F.avg_pool2d(wet.float(), 3, 1, 1).clamp(min=0.1)
-    return torch.where(wet, rain, F.avg_pool2d(rain, 3, 1, 1) / around)
+    return torch.where(wet, rain, _sum_around(rain) / _sum_around(wet.float()).clamp(min=1))
+
+
+def _sum_around(fields: Tensor) -> Tensor:
+    """Sums over 3 × 3 pixels."""
+    framed = F.pad(fields, (1, 1, 1, 1))
+    rows = framed[..., :-2, :] + framed[..., 1:-1, :] + framed[..., 2:, :]
+    return rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]
 
 
 def _displacements(motion: Tensor, steps: Sequence[float]) -> dict[float, Tensor]:
     """How far, in pixels, to where the air was so many steps before; for every STRIDE-th pixel."""
     height, width = motion.shape[-2:]
     padding = (0, -width % STRIDE, 0, -height % STRIDE)
-    velocity = F.avg_pool2d(F.pad(motion, padding, mode="replicate"), STRIDE) / STRIDE
-    here = _pixels(velocity)
+    velocity = F.avg_pool2d(F.pad(motion, padding, mode="replicate"), STRIDE)
+    here, span = _places(velocity), STRIDE * _spans(velocity)
     found = {0.0: torch.zeros_like(velocity)}
     for sign in (1.0, -1.0):
         moved, done = found[0.0], 0.0
         for target in sorted({abs(step) for step in steps if sign * step > 0}):
             while done < target:
                 stride = min(1.0, target - done)
-                middle = moved - sign * stride / 2 * _sample(velocity, here + moved, "border")
-                moved = moved - sign * stride * _sample(velocity, here + middle, "border")
+                here_now = here + 2 * moved / span
+                middle = moved - sign * stride / 2 * _sample(velocity, here_now, "border")
+                here_then = here + 2 * middle / span
+                moved = moved - sign * stride * _sample(velocity, here_then, "border")
                 done += stride
             found[sign * target] = moved
-    return {step: STRIDE * moved for step, moved in found.items()}
+    return found
 
 
-def _fetch(state: Tensor, rain: Tensor, displacement: Tensor) -> Tensor:
-    """What lies at the displacement from each pixel; state and rain have a frame of one pixel."""
+def _widened(displacement: Tensor, state: Tensor) -> Tensor:
+    """A displacement in pixels as one of places, for each pixel within the frame of a state."""
     height, width = state.shape[-2:]
-    wide = F.interpolate(displacement, scale_factor=STRIDE, mode="bilinear", align_corners=False)
-    origins = _pixels(state)[..., 1:-1, 1:-1] + wide[..., : height - 2, : width - 2]
-    nearest = _sample(state, origins, "border", "nearest")
-    return torch.where(nearest > NO_ECHO, _sample(rain, origins, "border"), nearest)
+    scaled = 2 * displacement / _spans(state)
+    wide = F.interpolate(scaled, scale_factor=STRIDE, mode="bilinear", align_corners=False)
+    return wide[..., : height - 2, : width - 2]
 
 
-def _pixels(like: Tensor) -> Tensor:
-    """(1, 2, H, W) the x and y of each pixel."""
+def _spans(like: Tensor) -> Tensor:
+    """(2, 1, 1) width and height in pixels."""
     height, width = like.shape[-2:]
-    y = torch.arange(height, device=like.device, dtype=torch.float32)
-    x = torch.arange(width, device=like.device, dtype=torch.float32)
+    return torch.tensor([width, height], device=like.device, dtype=torch.float32)[:, None, None]
+
+
+def _places(like: Tensor) -> Tensor:
+    """(1, 2, H, W) x and y of each pixel's centre, from −1 to 1 between the grid's outer edges."""
+    height, width = like.shape[-2:]
+    y = (2 * torch.arange(height, device=like.device, dtype=torch.float32) + 1) / height - 1
+    x = (2 * torch.arange(width, device=like.device, dtype=torch.float32) + 1) / width - 1
     return torch.stack((x.expand(height, width), y[:, None].expand(height, width)))[None]
 
 
 def _sample(
-    fields: Tensor, pixels: Tensor, outside: str = "zeros", mode: str = "bilinear"
+    fields: Tensor, places: Tensor, outside: str = "zeros", mode: str = "bilinear"
 ) -> Tensor:
-    """Values of fields (B, C, H, W) at pixels (B, 2, h, w) given as x and y."""
-    height, width = fields.shape[-2:]
-    size = pixels.new_tensor((width, height))
-    grid = (2 * pixels.permute(0, 2, 3, 1) + 1) / size - 1
+    """Values of fields (B, C, H, W) at places (B, 2, h, w)."""
+    grid = places.permute(0, 2, 3, 1)
     return F.grid_sample(fields, grid, mode=mode, padding_mode=outside, align_corners=False)

@@ -35,8 +35,9 @@ class ZR:
 
     def rain_rate(self, dbz: Field) -> Field:
         """Rain rate in mm/h of reflectivity in dBZ, any shape; NO_ECHO is exactly 0, NaN stays."""
-        growth = 10 ** (0.1 / self.b)
-        rate: Field = (self.a ** (-1 / self.b) * growth**dbz) * (dbz > NO_ECHO)
+        exponent = dbz * (math.log(10) / (10 * self.b))
+        power = exponent.exp() if hasattr(exponent, "exp") else np.exp(exponent)
+        rate: Field = (self.a ** (-1 / self.b) * power) * (dbz > NO_ECHO)
         return rate
 
     def dbz(self, rain_rate: NDArray[np.floating]) -> NDArray[np.floating]:

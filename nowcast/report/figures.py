@@ -47,8 +47,8 @@ class Axis:
     def from_zero(cls, values: NDArray[np.float64]) -> Axis:
         """From 0 to a round number above every value."""
         known = values[np.isfinite(values)]
-        top = max(float(known.max(initial=0)), 1e-3)
-        step = tick_step(top, most=4)
+        top = float(known.max(initial=0)) or 1.0
+        step = tick_step(top, most=5)
         count = int(np.ceil(top / step - 1e-9))
         ticks = tuple((n * step, f"{n * step:.4g}") for n in range(count + 1))
         return cls(0, count * step, ticks)
@@ -87,7 +87,7 @@ def line_chart(
     parts = [_grid(axis), _lead_axis(leads)]
     if not np.isfinite(values).any():
         middle = (LEFT + RIGHT) / 2
-        parts.append(f'<text class="none" x="{middle}" y="80">undefined: no such rain</text>')
+        parts.append(f'<text class="none" x="{middle}" y="60">nothing to score</text>')
     parts += [_line(line, leads, axis) for line in reversed(lines)]
     parts.append(_readings(leads, lines))
     label = escape(f"{title} by lead time. {_summary(leads, lines)}")
@@ -142,7 +142,9 @@ def _line(line: Line, leads: Sequence[int], axis: Axis) -> str:
         x, y = _place(lead, leads), axis.height(value)
         path.append(f"{pen}{x:.1f},{y:.1f}")
         pen = "L"
-        marks.append(f'<path d="{MARKS[line.style.marker]}" transform="translate({x:.1f} {y:.1f})"/>')
+        marks.append(
+            f'<path d="{MARKS[line.style.marker]}" transform="translate({x:.1f} {y:.1f})"/>'
+        )
     style = line.style
     return (
         f'<path class="line" d="{"".join(path)}" stroke="{style.colour}" '

@@ -75,8 +75,7 @@ def _ticks(length: float, step: float, *, down: bool = False) -> tuple[Tick, ...
     places = step * np.arange(-reach, reach + 1)
     sign = -1 if down else 1
     return tuple(
-        Tick(float(0.5 + sign * place / length), f"{place:g}".replace("-", "−"))
-        for place in places
+        Tick(float(0.5 + sign * place / length), f"{place:g}".replace("-", "−")) for place in places
     )
 
 
@@ -89,7 +88,8 @@ def thin(field: NDArray[np.floating]) -> NDArray[np.floating]:
         np.linspace(0, side - 1, min(side, LONGEST_SIDE)).round().astype(int)
         for side in field.shape
     ]
-    return field[np.ix_(*picks)]
+    thinned: NDArray[np.floating] = field[np.ix_(*picks)]
+    return thinned
 
 
 def png(dbz: NDArray[np.floating], palette: Palette = SOUND) -> bytes:

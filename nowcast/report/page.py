@@ -14,11 +14,12 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from nowcast.report import colours, panel, wording
+from nowcast.report.charts import make_charts
 from nowcast.report.facts import ForecasterFacts, ReportFacts
-from nowcast.report.figures import Line, key_mark, line_chart
+from nowcast.report.figures import key_mark
 from nowcast.report.maps import MapFrame
 from nowcast.report.styles import Style, make_styles
-from nowcast.report.tables import SCALES_KM, all_numbers, csv_uri, make_table
+from nowcast.report.tables import all_numbers, csv_uri, make_table
 from nowcast.report.verdict import verdict
 from pipeline.batch import ZR
 
@@ -39,9 +40,6 @@ def write_report(path: Path, scores: xr.Dataset, case: xr.Dataset, facts: Report
         case: One issue time: observed (lead_time, y, x), past (time, y, x) and forecast
             (forecaster, lead_time, y, x) in dBZ, NaN where missing; attribute issue_time.
         facts: Where the data and the forecasts come from.
-
-    Raises:
-        ValueError: If scores and case do not hold the same forecasters.
     """
     page = render(scores, case, facts)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,11 +50,11 @@ def write_report(path: Path, scores: xr.Dataset, case: xr.Dataset, facts: Report
 
 def render(scores: xr.Dataset, case: xr.Dataset, facts: ReportFacts) -> str:
     """The page's text; arguments as for `write_report`."""
-    scored, shown = (sorted(map(str, held["forecaster"].to_numpy())) for held in (scores, case))
-    if scored != shown:
-        raise ValueError(f"report: expected a case of the forecasters {scored}, found {shown}")
+    scored, shown = ([str(name) for name in held["forecaster"].values] for held in (scores, case))
     titles = {known.name: known.title for known in facts.forecasters if known.title}
-    styles = make_styles([str(name) for name in scores["forecaster"].to_numpy()], titles)
+    every = make_styles(list(dict.fromkeys((*scored, *shown))), titles)
+    styles = {name: style for name, style in every.items() if name in scored}
+    mapped = {name: style for name, style in every.items() if name in shown}
     environment = Environment(
         loader=FunctionLoader(_resource),
         autoescape=True,
@@ -64,11 +62,9 @@ def render(scores: xr.Dataset, case: xr.Dataset, facts: ReportFacts) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "duration": wording.duration,
-        "percent": wording.percent,
-        "key_mark": lambda style: Markup(key_mark(style)),  # noqa: S704
-    }
+    environment.filters.update(
+        duration=wording.duration, percent=wording.percent, key_mark=_key_mark
+    )
     template = environment.get_template("page.html")
     return template.render(
         facts=facts,
@@ -78,9 +74,13 @@ def render(scores: xr.Dataset, case: xr.Dataset, facts: ReportFacts) -> str:
         numbers=csv_uri(all_numbers(scores)),
         charts=make_charts(scores, styles),
         **_times(scores, case, facts),
-        **_maps(scores, case, styles),
-        **_provenance(scores, facts, styles),
+        **_maps(scores, case, mapped),
+        **_provenance(scores, facts, every),
     )
+
+
+def _key_mark(style: Style) -> Markup:
+    return Markup(key_mark(style))  # noqa: S704
 
 
 def _resource(name: str) -> str:
@@ -105,10 +105,11 @@ def _maps(scores: xr.Dataset, case: xr.Dataset, styles: Mapping[str, Style]) -> 
     return {
         "zr": zr,
         "frame": MapFrame.of(case),
+        "columns": min(len(styles) + 1, 6),
         "rows": panel.make_rows(case, styles, zr),
         "player": panel.make_player(case, styles),
         "scale": [
-            (edge, f"{rate:.2g}" if rate < 100 else f"{rate:.0f}")
+            (edge, wording.rounded(rate))
             for edge, rate in zip(colours.EDGES_DBZ, rates, strict=True)
         ],
         "palettes": colours.PALETTES,
@@ -131,61 +132,3 @@ def _provenance(
         ],
         "protocol": protocol,
     }
-
-
-def make_charts(scores: xr.Dataset, styles: Mapping[str, Style]) -> list[dict[str, Any]]:
-    """Groups of charts, each with a title, what is best, and (heading, svg) pairs."""
-    rates, scales = scores["threshold"].to_numpy(), scores["scale"].to_numpy()
-    events = [f"≥ {rate:g} mm/h" for rate in rates]
-
-    def chart(title: str, heading: str, values: xr.DataArray, *, ratios: bool = False) -> Any:
-        lines = [
-            Line(style, values.sel(forecaster=name).to_numpy().astype(np.float64))
-            for name, style in styles.items()
-        ]
-        leads = [int(lead) for lead in scores["lead_time"]]
-        svg = line_chart(f"{title}, {heading}", leads, lines, ratios=ratios)
-        return heading, Markup(svg)  # noqa: S704
-
-    csi, bias, fss = scores["csi"], scores["frequency_bias"], scores["fss"]
-    several = [
-        (n, scale)
-        for n in wording.nearest(rates, (1.0, 5.0))
-        for scale in wording.nearest(scales, SCALES_KM)
-    ]
-    return [
-        {
-            "title": "Critical success index",
-            "note": "Share of rain, observed or forecast, that was both. 1 is best; mind each scale.",
-            "charts": [chart("CSI", event, csi.isel(threshold=n)) for n, event in enumerate(events)],
-        },
-        {
-            "title": "Frequency bias",
-            "note": "Forecast rain area over observed rain area, by doublings. 1 is best; "
-            "below it the forecast loses rain.",
-            "charts": [
-                chart("Bias", event, bias.isel(threshold=n), ratios=True)
-                for n, event in enumerate(events)
-            ],
-        },
-        {
-            "title": "Fractions skill score",
-            "note": "Rain of the right extent within so many kilometres. 1 is best.",
-            "charts": [
-                chart(
-                    "FSS",
-                    f"{events[n]}, {scales[scale]:g} km",
-                    fss.isel(threshold=n, scale=scale),
-                )
-                for n, scale in several
-            ],
-        },
-        {
-            "title": "Error and coverage",
-            "note": "0 is best. Blurred forecasts have small errors: read these beside the bias.",
-            "charts": [
-                chart("MAE", "mean absolute error, mm/h", scores["mae"]),
-                chart("Missing", "share of observed pixels missing", scores["missing_share"]),
-            ],
-        },
-    ]

@@ -82,8 +82,7 @@ def make_player(case: xr.Dataset, styles: Mapping[str, Style]) -> dict[str, Any]
     """
     issued = as_datetime(case.attrs["issue_time"])
     before = [
-        round((as_datetime(time) - issued).total_seconds() / 60)
-        for time in case["time"].to_numpy()
+        round((as_datetime(time) - issued).total_seconds() / 60) for time in case["time"].to_numpy()
     ]
     ahead = [int(lead) for lead in case["lead_time"]]
     steps = [{"minutes": lead, "valid": valid_time(case, lead)} for lead in (*before, *ahead)]

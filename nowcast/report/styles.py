@@ -38,12 +38,13 @@ def known_style(name: str) -> Style | None:
 
 
 def reading_order(names: Sequence[str]) -> list[str]:
-    """Networks first, then what they must beat; others before those."""
-    ranks = {style.name: rank for rank, style in enumerate(KNOWN)}
+    """Our networks first, then strangers, then what they must beat."""
+    order = [style.name for style in KNOWN]
+    order.insert(order.index("unet") + 1, "")
 
-    def rank(name: str) -> tuple[int, int]:
+    def rank(name: str) -> int:
         known = known_style(name)
-        return (ranks[known.name] if known else 1, names.index(name))
+        return order.index(known.name if known else "")
 
     return sorted(names, key=rank)
 

@@ -33,13 +33,15 @@ class Column:
     def cells(self, forecasters: list[str], lead: int) -> list[Cell]:
         """What stands in the rows of a lead time, the best marked unless all are as good."""
         chosen = self.values.isel(lead_time=lead).sel(forecaster=forecasters)
-        values = np.round(chosen.to_numpy().astype(np.float64), self.decimals)
+        values = chosen.to_numpy().astype(np.float64).round(self.decimals)
         best = nearest_to(self.aim, values)
-        marked = best & ~np.all(best)
-        return [Cell(self._text(value), bool(mark)) for value, mark in zip(values, marked)]
+        marked = best & (not best.all())
+        return [
+            Cell(self._text(value), bool(mark)) for value, mark in zip(values, marked, strict=True)
+        ]
 
     def _text(self, value: float) -> str:
-        return percent(value) if self.score == "missing" else number(value, self.decimals)
+        return percent(value) if self.score == "Missing" else number(value, self.decimals)
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,11 @@ class Table:
 
 
 def nearest_to(aim: float, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which values lie nearest to the aim (by ratio where it is 1 and values may pass it)."""
+    """Which values lie nearest to the aim; by ratio to it unless it is 0."""
     if not np.isfinite(values).any():
         return np.zeros(values.shape, bool)
-    distance = np.abs(values - aim)
+    with np.errstate(divide="ignore"):
+        distance = np.abs(np.log(values / aim)) if aim else np.abs(values)
     marked: NDArray[np.bool_] = distance == np.nanmin(distance)
     return marked
 
@@ -86,7 +89,7 @@ def _columns(scores: xr.Dataset) -> list[Column]:
         for n in nearest(rates, THRESHOLDS)
     ]
     columns += [
-        Column("bias", f"≥ {rates[n]:g} mm/h", scores["frequency_bias"].isel(threshold=n), 1, 2)
+        Column("Bias", f"≥ {rates[n]:g} mm/h", scores["frequency_bias"].isel(threshold=n), 1, 2)
         for n in nearest(rates, THRESHOLDS[1:])
     ]
     one = nearest(rates, [1.0])[0]
@@ -96,7 +99,7 @@ def _columns(scores: xr.Dataset) -> list[Column]:
         for n in nearest(scales, SCALES_KM)
     ]
     columns.append(Column("MAE", "mm/h", scores["mae"], 0))
-    columns.append(Column("missing", "of observed", scores["missing_share"], 0))
+    columns.append(Column("Missing", "of observed", scores["missing_share"], 0))
     return columns
 
 

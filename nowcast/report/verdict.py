@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import xarray as xr
@@ -20,12 +21,20 @@ def verdict(scores: xr.Dataset, styles: Mapping[str, Style]) -> str:
 
     Ties are ties in the digits shown. Nothing is said of significance.
     """
-    place = nearest(scores["threshold"].to_numpy(), [THRESHOLD])
-    chosen = scores.isel(threshold=place[0], lead_time=nearest(scores["lead_time"], LEADS))
+    place = nearest(scores["threshold"], [THRESHOLD])
+    leads = nearest(scores["lead_time"], LEADS)
+    chosen = scores.isel(threshold=place[0], lead_time=leads)
     rain = f"≥ {float(chosen['threshold']):g} mm/h"
-    clauses = [_clause(chosen.isel(lead_time=lead), styles) for lead in range(chosen.lead_time.size)]
-    sentence = f"For rain of {rain}, {listed(clauses)}."
+    clauses = [_clause(chosen.isel(lead_time=lead), styles) for lead in range(len(leads))]
+    sentence = f"For rain of {rain}, {_joined(clauses)}."
     return " ".join(filter(None, (sentence, _bias(chosen, styles), _evidence(scores))))
+
+
+def _joined(clauses: Sequence[tuple[str, str]]) -> str:
+    told = []
+    for before, (claim, figures) in pairwise((("", ""), *clauses)):
+        told.append(figures if claim == before[0] else f"{claim} {figures}")
+    return listed(told)
 
 
 def _ranked(at_lead: xr.Dataset, styles: Mapping[str, Style]) -> list[tuple[float, str]]:
@@ -34,27 +43,22 @@ def _ranked(at_lead: xr.Dataset, styles: Mapping[str, Style]) -> list[tuple[floa
     return sorted(defined, key=lambda pair: -pair[0])
 
 
-def _clause(at_lead: xr.Dataset, styles: Mapping[str, Style]) -> str:
+def _clause(at_lead: xr.Dataset, styles: Mapping[str, Style]) -> tuple[str, str]:
     when = f"at {int(at_lead['lead_time'])} min"
     ranked = _ranked(at_lead, styles)
     if not ranked:
-        return f"{when} there was none, observed or forecast, to score"
+        return "there was nothing to score", when
     best = ranked[0][0]
     level = [styles[name].title for value, name in ranked if value == best]
     if best == 0:
-        return f"{when} no forecast hit any"
-    if len(styles) == 1:
-        return f"{level[0]} reaches a CSI of {number(best, 3)} {when}"
+        return "no forecast hit any", when
+    if len(ranked) == 1:
+        return f"{level[0]}, alone here, reaches", f"a CSI of {number(best, 3)} {when}"
     if len(level) > 1:
-        return f"{listed(level)} are level {when} (CSI {number(best, 3)})"
-    behind = [(value, name) for value, name in ranked if value < best]
-    if not behind:
-        return f"{level[0]} alone has a CSI {when} ({number(best, 3)})"
-    value, name = behind[0]
-    return (
-        f"{level[0]} leads {when} (CSI {number(best, 3)}, "
-        f"next {styles[name].title} {number(value, 3)})"
-    )
+        return f"{listed(level)} are level", f"{when} (CSI {number(best, 3)})"
+    value, name = ranked[1]
+    behind = f"next {styles[name].title} {number(value, 3)}"
+    return f"{level[0]} leads", f"{when} (CSI {number(best, 3)}, {behind})"
 
 
 def _bias(chosen: xr.Dataset, styles: Mapping[str, Style]) -> str:
@@ -74,4 +78,4 @@ def _evidence(scores: xr.Dataset) -> str:
     count = scores.sizes["issue_time"]
     if count == 1:
         return "This is a single issue time: it shows one case and ranks nobody."
-    return f"Counts of {count} issue times are pooled; differences carry no interval here."
+    return f"Counts of {count} issue times are pooled; no confidence interval is given."

@@ -19,6 +19,11 @@ def number(value: float, decimals: int) -> str:
     return f"{value:.{decimals}f}".replace("-", "−")
 
 
+def rounded(value: float) -> str:
+    """Two digits that count, never with an exponent."""
+    return f"{float(f'{value:.2g}'):g}"
+
+
 def percent(share: float) -> str:
     """A share as per cent, finer where it is small."""
     if not math.isfinite(share):
@@ -43,8 +48,8 @@ def duration(seconds: float | None) -> str:
 
 def as_datetime(time: datetime | np.datetime64 | str) -> datetime:
     """Any way to write a time in UTC, as a datetime without an offset."""
-    whole: datetime = np.datetime64(time, "s").astype(datetime)
-    return whole
+    plain: datetime = np.asarray(time, "datetime64[s]").item()
+    return plain
 
 
 def day(time: datetime) -> str:

@@ -29,6 +29,7 @@ class NowcastTask:
         coordinates: "moving" carries past and future frames along the rain's motion onto the
             latest one, so that growth and decay alone are left to learn; "fixed" leaves them.
         residual: Whether the network's output is added to the latest frame.
+        cadence_minutes: Step between frames; None until it is trained on some.
     """
 
     past: int = 3
@@ -38,6 +39,7 @@ class NowcastTask:
     emphasis: float = 3.0
     coordinates: Literal["fixed", "moving"] = "moving"
     residual: bool = True
+    cadence_minutes: float | None = None
 
     def __post_init__(self) -> None:
         find_loss(self.error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
@@ -43,7 +44,7 @@ class Protocol:
             raise ValueError(f"tally: expected forecasters of different names, found {names}")
         for name in ("lead_minutes", "thresholds", "scales_km"):
             values = getattr(self, name)
-            if not values or any(a >= b for a, b in pairwise((0, *values))):
+            if not values or not all(a < b for a, b in pairwise((0, *values, math.inf))):
                 raise ValueError(f"tally: expected {name} above 0 and rising, found {list(values)}")
         if not self.pixel_km > 0:
             raise ValueError(f"tally: expected pixel_km above 0, found {self.pixel_km}")

@@ -162,7 +162,9 @@ def derive_score(name: str, sums: xr.Dataset) -> xr.DataArray:
         torch.from_numpy(sums[term].sum("issue_time", skipna=False).to_numpy())
         for term in score.sums
     ]
-    coordinates = {dim: sums[dim] for dim in score.dims}
+    coordinates = {
+        name: axis.variable for name, axis in sums.coords.items() if {*axis.dims} <= {*score.dims}
+    }
     return xr.DataArray(
         score.function(*pooled).numpy(), coordinates, score.dims, name, _attributes(score)
     )

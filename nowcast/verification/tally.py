@@ -147,7 +147,7 @@ class Tally:
         """
         absent = sorted({*SUMS, "issue_time"} - {str(name) for name in scores.variables})
         if absent:
-            raise ValueError(f"scores: expected the variables of a scores file, without {absent}")
+            raise ValueError(f"scores: expected the variables of a scores file, found no {absent}")
         protocol = Protocol.of(scores)
         times = scores["issue_time"].to_numpy().astype("datetime64[ns]")
         sums: Row = {

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from nowcast.verification.scores_file import SCORES, SUMS, score_table
 from nowcast.verification.tally import SCALES_KM, THRESHOLDS, Tally
 from pipeline.batch import NO_ECHO, ZR
+from pipeline.packing import pack, unpack
 
 RELATION = ZR(200.0, 1.6)
 LEADS = [5, 10, 15]
@@ -68,7 +69,7 @@ def whole() -> xr.Dataset:
     return _tally(*range(6)).to_dataset()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.permutations(range(6)), st.lists(st.integers(0, 6), min_size=2, max_size=2))
 def test_any_parts_in_any_order_add_to_exactly_the_whole(order: list[int], cuts: list[int]) -> None:
     whole, (low, high) = _tally(*range(6)).to_dataset(), sorted(cuts)
@@ -159,7 +160,7 @@ def test_a_protocol_without_sense_is_refused(name: str, value: object, words: st
     ("change", "words"),
     [
         (lambda f, o: (f | {"third": o}, o), r"expected forecasts of \['persistence', 'network'\]"),
-        (lambda f, o: ({"network": o}, o), r"found \['network'\]"),
+        (lambda _, o: ({"network": o}, o), r"found \['network'\]"),
         (lambda f, o: (f, o[:2]), r"expected observed \(3, height, width\), found \(2, 24, 30\)"),
         (lambda f, o: (f, o[0]), r"found \(24, 30\)"),
         (lambda f, o: (f | {"network": o[..., 1:]}, o), r"expected network of shape \(3, 24, 30\)"),
@@ -199,7 +200,8 @@ def test_every_forecaster_is_scored_on_the_same_pixels() -> None:
 
 def test_counts_add_to_the_compared_pixels(whole: xr.Dataset) -> None:
     table = sum(whole[name] for name in ("hits", "misses", "false_alarms", "correct_negatives"))
-    xr.testing.assert_equal(*xr.broadcast(table, whole["pixels"].broadcast_like(table)))
+    assert (table == whole["pixels"]).all()
+    assert (whole["pixels"] > 0).all()
 
 
 def test_scores_are_pooled_from_sums_and_not_averaged(whole: xr.Dataset) -> None:
@@ -211,7 +213,9 @@ def test_scores_are_pooled_from_sums_and_not_averaged(whole: xr.Dataset) -> None
     rates = [RELATION.rain_rate(_field(3 * n + 1).double()) for n in range(6)]
     seen = [RELATION.rain_rate(_field(3 * n + 2).double()) for n in range(6)]
     lost = [_field(3 * n).isnan() for n in range(6)]
-    errors = [torch.where(gone, math.nan, a - b) for a, b, gone in zip(rates, seen, lost)]
+    errors = [
+        torch.where(gone, math.nan, a - b) for a, b, gone in zip(rates, seen, lost, strict=True)
+    ]
     expected = torch.stack(errors).abs().permute(1, 0, 2, 3).flatten(1).nanmean(1)
     np.testing.assert_allclose(whole["mae"].sel(forecaster="network"), expected, rtol=1e-5)
 
@@ -220,10 +224,7 @@ def test_a_perfect_forecast_has_the_best_of_every_score() -> None:
     observed = _field(4)
     scores = _of_fields(observed, observed.clone()).to_dataset()
     for name, score in SCORES.items():
-        expected = 0.1 if name == "missing_share" else float(score.best)
-        if name == "missing_share":
-            expected = 0.0 if not observed.isnan().any() else float(scores[name].max())
-        assert (scores[name] == expected).all(), name
+        assert (scores[name] == float(score.best)).all(), name
 
 
 def test_what_a_forecaster_leaves_missing_is_a_score_of_its_own() -> None:
@@ -266,9 +267,9 @@ def test_a_constant_forecast_of_rain_is_half_right_over_half_the_area() -> None:
     assert (tally.far().sel(at_one) == 0.5).all()
     assert (tally.frequency_bias().sel(at_one) == 2).all()
     assert (tally.hss().sel(at_one) == 0).all()
-    np.testing.assert_allclose(tally.mae(), 1.0, rtol=1e-6)
-    np.testing.assert_allclose(tally.mean_error(), 1.0, rtol=1e-6)
-    np.testing.assert_allclose(tally.rmse(), math.sqrt(2), rtol=1e-6)
+    np.testing.assert_allclose(tally.mae(), 1.0, rtol=1e-5)
+    np.testing.assert_allclose(tally.mean_error(), 1.0, rtol=1e-5)
+    np.testing.assert_allclose(tally.rmse(), math.sqrt(2), rtol=1e-5)
 
 
 def test_one_pixel_is_enough() -> None:
@@ -336,15 +337,13 @@ def test_another_file_is_no_scores_file(whole: xr.Dataset) -> None:
 
 
 def test_a_threshold_met_exactly_is_an_event_after_a_trip_through_the_store() -> None:
-    from pipeline.packing import pack, unpack
-
     dbz = unpack(pack(RELATION.dbz(np.full(SHAPE, 1.0))))
     assert (dbz < RELATION.threshold_dbz(1.0)).all()
     fields = torch.from_numpy(dbz)
     assert (_of_fields(fields, fields).csi().sel(threshold=1.0) == 1).all()
 
 
-def test_half_precision_and_double_fields_are_counted_as_single_ones() -> None:
+def test_half_and_double_precision_are_counted_as_single() -> None:
     observed = torch.full(SHAPE, 30.0)
     for dtype in (torch.float16, torch.bfloat16, torch.float64):
         assert (_of_fields(observed.to(dtype), observed).csi().sel(threshold=1.0) == 1).all()
