@@ -56,7 +56,7 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.network.train()
-        example = self.pose(batch)
+        example = self.pose(self.share(batch))
         output = self.network(example.inputs).float()
         loss = self.recipe.task.loss(output, example)
         self.optimizer.zero_grad()
@@ -68,20 +68,23 @@ class Run:
         return self._record(rate, loss, norm, self.recipe.task.scores(output.detach(), example))
 
     def pose(self, batch: Batch) -> Example:
-        """This process's share of the batch as an example on its device."""
-        share = slice(self.fabric.global_rank, None, self.fabric.world_size)
-        frames = batch.frames[share].to(self.fabric.device, non_blocking=True)
-        label = None if batch.label is None else batch.label[share].to(self.fabric.device)
-        example = self.recipe.task.pose(Batch(frames, label))
+        """The batch as an example on the device."""
+        label = None if batch.label is None else batch.label.to(self.fabric.device)
+        example = self.recipe.task.pose(Batch(batch.frames.to(self.fabric.device), label))
         return example._replace(inputs=example.inputs.contiguous(memory_format=torch.channels_last))
+
+    def share(self, batch: Batch) -> Batch:
+        """This process's samples of a batch that all processes drew alike."""
+        mine = slice(self.fabric.global_rank, None, self.fabric.world_size)
+        return Batch(batch.frames[mine], None if batch.label is None else batch.label[mine])
 
     def _clip(self, loss: Tensor) -> float:
         norm = nn.utils.clip_grad_norm_(self.raw.parameters(), self.recipe.clip)
         if not math.isfinite(norm):
             raise FloatingPointError(
                 f"{self.recipe.name}, step {self.step}: expected a finite gradient, found norm "
-                f"{float(norm)} at loss {float(loss.detach())}; look for infinities in the data or lower "
-                "the learning rate"
+                f"{float(norm)} at loss {float(loss.detach())}; look for infinities in the data "
+                "or lower the learning rate"
             )
         return float(norm)
 
@@ -113,29 +116,24 @@ class Run:
 
     @torch.no_grad()
     def validate(self, batches: Iterable[Batch]) -> dict[str, float]:
-        """The sums of the averaged weights' scores over all batches and processes.
+        """The sums of the averaged weights' scores over all batches.
 
         Raises:
             ValueError: If nothing is known in any of them.
         """
-        sums: dict[str, Tensor] = {}
+        sums: dict[str, float] = {}
         for example in map(self.pose, batches):
             with self.fabric.autocast():
                 output = self.averaged(example.inputs).float()
             for key, value in self.recipe.task.scores(output, example).items():
-                sums[key] = sums.get(key, torch.zeros((), dtype=torch.float64)) + value.cpu()
-        totals = {key: self._total(v) for key, v in sums.items()}
-        if not totals.get("weight"):
+                sums[key] = sums.get(key, 0.0) + float(value)
+        if not sums.get("weight"):
             raise ValueError(
                 f"{self.recipe.name}: nothing is known in the validation samples; "
                 "choose periods in which there are frames"
             )
         self.clock = time.perf_counter()
-        return totals
-
-    def _total(self, value: Tensor) -> float:
-        shared = self.fabric.all_reduce(value.to(self.fabric.device), reduce_op="sum")
-        return float(shared) if isinstance(shared, Tensor) else math.nan
+        return sums
 
     def state(self) -> dict[str, Any]:
         """What the run needs to go on."""

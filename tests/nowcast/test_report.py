@@ -17,29 +17,18 @@ import xarray as xr
 from PIL import Image
 
 from nowcast.report import ForecasterFacts, ReportFacts, write_report
-from nowcast.report.colours import (
-    CLASSIC,
-    EDGES_DBZ,
-    MAP_COLOUR,
-    MISSING_COLOUR,
-    PALETTES,
-    SOUND,
-    Palette,
-    classify,
-    rgba,
-)
-from nowcast.report.figures import Axis
-from nowcast.report.maps import LONGEST_SIDE, MapFrame, event_csi, png, thin
+from nowcast.report.maps import MapFrame, event_csi
 from nowcast.report.styles import make_styles
-from nowcast.report.tables import make_table, nearest_to
-from nowcast.report.verdict import verdict
-from nowcast.report.wording import duration, nearest, percent, rounded, span
+from nowcast.report.tables import make_table
 from nowcast.verification.tally import Tally
 from pipeline.batch import NO_ECHO, ZR
 
 NAMES = ("persistence", "extrapolation", "unet", "convlstm")
+
 LEADS = (6, 12, 18, 24, 30, 36, 42, 48, 54, 60)
+
 ISSUED = np.datetime64("2018-06-16T23:30:00")
+
 VOID = {"meta", "link", "img", "br", "input"}
 
 
@@ -285,148 +274,12 @@ def test_an_unwritten_page_leaves_the_old_one(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def hand_scores(**csi: tuple[float, float]) -> xr.Dataset:
-    values = np.array(list(csi.values()))[..., None]
-    dims = ("forecaster", "lead_time", "threshold")
-    return xr.Dataset(
-        {"csi": (dims, values), "frequency_bias": (dims, np.ones_like(values))},
-        {
-            "forecaster": list(csi),
-            "lead_time": [30, 60],
-            "threshold": [1.0],
-            "issue_time": pd.date_range("2018-06-16", periods=3),
-        },
-    )
-
-
-@pytest.mark.parametrize(
-    ("scores", "sentence"),
-    [
-        (
-            hand_scores(unet=(0.6, 0.3), extrapolation=(0.5, 0.4)),
-            "For rain of ≥ 1 mm/h, U-Net leads at 30 min (CSI 0.600, next Extrapolation 0.500) "
-            "and Extrapolation leads at 60 min (CSI 0.400, next U-Net 0.300).",
-        ),
-        (
-            hand_scores(unet=(0.6, 0.5), persistence=(0.4, 0.3)),
-            "For rain of ≥ 1 mm/h, U-Net leads at 30 min (CSI 0.600, next Persistence 0.400) "
-            "and at 60 min (CSI 0.500, next Persistence 0.300).",
-        ),
-        (
-            hand_scores(unet=(0.60004, 0.0), persistence=(0.6, 0.0)),
-            "For rain of ≥ 1 mm/h, U-Net and Persistence are level at 30 min (CSI 0.600) "
-            "and no forecast hit any at 60 min.",
-        ),
-        (
-            hand_scores(unet=(0.6, np.nan)),
-            "For rain of ≥ 1 mm/h, U-Net, alone here, reaches a CSI of 0.600 at 30 min "
-            "and there was nothing to score at 60 min.",
-        ),
-    ],
-)
-def test_verdict_claims_what_the_numbers_hold(scores: xr.Dataset, sentence: str) -> None:
-    names = [str(name) for name in scores["forecaster"].to_numpy()]
-    told = verdict(scores, make_styles(names, {}))
-    assert told.startswith(sentence)
-    assert told.endswith("Counts of 3 issue times are pooled; no confidence interval is given.")
-
-
-def test_verdict_owns_up_to_one_case_and_to_lost_rain() -> None:
-    scores = hand_scores(unet=(0.6, 0.5), persistence=(0.4, 0.3)).isel(issue_time=[0])
-    scores["frequency_bias"][:, 1] = 0.4
-    told = verdict(scores, make_styles(["unet", "persistence"], {}))
-    assert "At 60 min U-Net forecasts 0.40 times the observed rain area." in told
-    assert told.endswith("it shows one case and ranks nobody.")
-
-
-def test_best_of_the_table_is_nearest_to_the_aim_by_ratio() -> None:
-    assert nearest_to(1, np.array([0.5, 1.6, np.nan])).tolist() == [False, True, False]
-    assert nearest_to(0, np.array([0.2, 0.1, 0.1])).tolist() == [False, True, True]
-    assert not nearest_to(1, np.full(2, np.nan)).any()
-
-
 def test_table_marks_no_best_where_all_are_as_good() -> None:
     scores, _ = make_inputs(names=("unet",), issues=1)
     table = make_table(scores, make_styles(["unet"], {}))
     cells = [cell for _, rows in table.groups for _, row in rows for cell in row]
     assert len(cells) == 3 * len(table.columns)
     assert not any(cell.best for cell in cells)
-
-
-def test_colour_of_a_known_reflectivity_is_its_class() -> None:
-    dbz = np.array([[NO_ECHO, 4.99, 5.0], [37.2, 60.0, 75.0]])
-    assert classify(dbz).tolist() == [[0, 0, 1], [7, 12, 12]]
-    colours = rgba(dbz, CLASSIC)
-    assert colours.dtype == np.uint8
-    assert colours.shape == (2, 3, 4)
-    assert colours[1, 0].tolist() == [0xFD, 0xF8, 0x02, 255]
-    assert rgba(dbz)[0, 2].tolist() == [0x7F, 0xEB, 0xEB, 255]
-
-
-def test_missing_is_grey_and_no_echo_transparent() -> None:
-    missing, dry = rgba(np.array([np.nan, NO_ECHO]))
-    assert missing.tolist() == [0xB4, 0xB4, 0xB0, 255]
-    assert dry[3] == 0
-
-
-def test_picture_holds_the_same_colours() -> None:
-    dbz = np.float32([[np.nan, NO_ECHO, 12], [27, 44.9, 61]])
-    for palette in PALETTES.values():
-        picture = Image.open(io.BytesIO(png(dbz, palette)))
-        np.testing.assert_array_equal(np.asarray(picture.convert("RGBA")), rgba(dbz, palette))
-
-
-def test_each_class_has_its_colour() -> None:
-    assert all(len(set(held.colours)) == len(EDGES_DBZ) for held in PALETTES.values())
-
-
-# Machado, Oliveira and Fernandes, 2009, IEEE TVCG 15, 1291-1298: severity 1
-VISIONS = {
-    "full": np.eye(3),
-    "no red cones": [
-        [0.152286, 1.052583, -0.204868],
-        [0.114503, 0.786281, 0.099216],
-        [-0.003882, -0.048116, 1.051998],
-    ],
-    "no green cones": [
-        [0.367322, 0.860646, -0.227968],
-        [0.280085, 0.672501, 0.047413],
-        [-0.011820, 0.042940, 0.968881],
-    ],
-    "no blue cones": [
-        [1.255528, -0.076749, -0.178779],
-        [-0.078411, 0.930809, 0.147602],
-        [0.004733, 0.691367, 0.303900],
-    ],
-}
-
-
-def lab(palette: Palette, vision: str) -> np.ndarray:
-    colours = (*palette.colours, MISSING_COLOUR, MAP_COLOUR)
-    rgb = np.array([list(bytes.fromhex(colour[1:])) for colour in colours]) / 255
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    seen = np.clip(linear @ np.array(VISIONS[vision]).T, 0, 1)
-    to_xyz = [[0.41246, 0.35758, 0.18044], [0.21267, 0.71515, 0.07218], [0.01933, 0.11919, 0.9503]]
-    xyz = seen @ np.array(to_xyz).T / (0.95047, 1, 1.08883)
-    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
-    return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], 1)
-
-
-@pytest.mark.parametrize("vision", VISIONS)
-def test_colours_keep_their_order_for_every_kind_of_vision(vision: str) -> None:
-    colours = lab(SOUND, vision)
-    assert np.all(np.diff(colours[: len(EDGES_DBZ), 0]) < -2)
-    apart = np.linalg.norm(colours[:, None] - colours[None], axis=-1)
-    assert apart[~np.eye(len(colours), dtype=bool)].min() > 5
-
-
-def test_thinned_map_has_only_values_that_were_there() -> None:
-    field = np.random.default_rng(1).normal(size=(3, 1000))
-    thinned = thin(field)
-    assert thinned.shape == (3, LONGEST_SIDE)
-    assert set(thinned.ravel()) <= set(field.ravel())
-    assert (thinned[:, 0] == field[:, 0]).all()
-    assert (thinned[:, -1] == field[:, -1]).all()
 
 
 def test_map_is_measured_in_kilometres_from_its_middle() -> None:
@@ -454,36 +307,3 @@ def test_csi_in_the_corner_is_that_of_the_tally(inputs: tuple[xr.Dataset, xr.Dat
     )
     expected = scores["csi"].sel(lead_time=30, threshold=1.0)
     np.testing.assert_allclose(found, expected.sel(forecaster=case["forecaster"]))
-
-
-def test_styles_differ_and_networks_come_first() -> None:
-    names = ["persistence", "unet", "strange", "unet-demo", "extrapolation", "convlstm"]
-    styles = make_styles(names, {"strange": "Stranger"})
-    ordered = ["convlstm", "unet", "unet-demo", "strange", "extrapolation", "persistence"]
-    assert list(styles) == ordered
-    assert len({style.colour for style in styles.values()}) == len(names)
-    assert styles["unet-demo"].title == "U-Net demo"
-    assert styles["strange"].title == "Stranger"
-    assert styles["persistence"].dash
-
-
-def test_bias_axis_marks_one_and_holds_every_ratio() -> None:
-    axis = Axis.of_ratios(np.array([0.3, 1.1, np.nan, 0.0]))
-    assert [label for _, label in axis.ticks] == ["1/4", "1/2", "1", "2"]
-    assert axis.height(0.0) == axis.height(0.25)
-    assert axis.height(1.0) == pytest.approx((2 * axis.height(2.0) + axis.height(0.25)) / 3)
-
-
-def test_numbers_and_times_read_well() -> None:
-    assert [rounded(value) for value in (0.0751, 1.26, 98.6, 205.3)] == [
-        "0.075",
-        "1.3",
-        "99",
-        "210",
-    ]
-    assert [percent(value) for value in (0, 0.012, 0.5, np.nan)] == ["0 %", "1.2 %", "50 %", "–"]
-    told = [duration(seconds) for seconds in (0.042, 75.4, 725, 7800, None)]
-    assert told == ["0.042 s", "75 s", "12 min 05 s", "2 h 10 min", "–"]
-    late, early = datetime(2018, 6, 17, 1), datetime(2018, 6, 16, 23)
-    assert span(early, late) == "16 Jun 2018, 23:00 to 17 Jun 2018, 01:00 UTC"
-    assert nearest([5, 10, 60], (6, 7, 58)) == [0, 2]
