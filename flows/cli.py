@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,6 +48,7 @@ def demo(
     more: Annotated[Optional[list[Path]], typer.Argument(hidden=True)] = None,  # noqa: UP045
 ) -> None:
     """The whole way, from radar files to the report: ingest, train, forecast, verify."""
+    _quieten_prefect()
     from flows.demo import run_demo
 
     run_demo(out, _files([*(data or []), *(more or [])]) if data else [])
@@ -200,6 +202,12 @@ def verify(
             store, forecasters, period, out, lead_minutes=lead, progress=progress
         )
     published.show(as_json)
+
+
+def _quieten_prefect() -> None:
+    """Prefect reads these when it is imported; a user's own settings win."""
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ def verify_period(
     case = comparison.case(wettest(store, slots, comparison.steps))
     out.mkdir(parents=True, exist_ok=True)
     path = _write_scores(scores, out / "scores.nc")
-    facts = _facts(comparison, summarise(store, *period), len(slots), seconds or {})
+    facts = _facts(comparison, summarise(store, *period), seconds or {})
     report = write_report(out / "report.html", scores, case, facts)
     return Published(path, report, score_table(scores, threshold=THRESHOLD))
 
@@ -107,7 +108,7 @@ def _write_scores(scores: xr.Dataset, path: Path) -> Path:
 
 
 def _facts(
-    comparison: Comparison, summary: StoreSummary, issue_times: int, seconds: Mapping[str, float]
+    comparison: Comparison, summary: StoreSummary, seconds: Mapping[str, float]
 ) -> ReportFacts:
     entry = load_catalog().products.get(summary.product)
     if summary.first is None or summary.last is None:
@@ -124,7 +125,7 @@ def _facts(
         wet_share=summary.wet_share,
         gaps=tuple(map(gap_text, summary.gaps)),
         forecasters=tuple(
-            _forecaster_facts(forecaster, comparison.seconds[name] / (issue_times + 1), seconds)
+            _forecaster_facts(forecaster, mean(comparison.seconds[name]), seconds)
             for name, forecaster in comparison.forecasters.items()
         ),
         code_version=code_version(),

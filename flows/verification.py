@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,7 +27,7 @@ class Comparison:
     store: Store
     forecasters: dict[str, Forecaster]
     steps: int
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, list[float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, store: Store, names: Sequence[str], lead_minutes: int) -> Comparison:
@@ -40,7 +42,8 @@ class Comparison:
         forecasters = {forecaster.name: forecaster for forecaster in loaded}
         if len(forecasters) < len(loaded):
             raise ValueError(f"forecasters: expected different ones, found {list(names)}")
-        return cls(store, forecasters, lead_steps(store, lead_minutes))
+        steps = lead_steps(store, lead_minutes)
+        return cls(store, forecasters, steps, {name: [] for name in forecasters})
 
     def forecast(self, slot: int) -> dict[str, torch.Tensor]:
         """(steps, H, W) dBZ of each forecaster from the frames up to a slot."""
@@ -48,7 +51,7 @@ class Comparison:
         for name, forecaster in self.forecasters.items():
             start = time.perf_counter()
             forecasts[name] = forecast_at(self.store, forecaster, slot, self.steps)
-            self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - start
+            self.seconds[name].append(time.perf_counter() - start)
         return forecasts
 
     def observed(self, slot: int) -> torch.Tensor:
@@ -106,7 +109,7 @@ def issue_slots(store: Store, start: np.datetime64, end: np.datetime64, steps: i
 def score(
     comparison: Comparison, slots: Sequence[int], progress: Progress | None = None
 ) -> xr.Dataset:
-    """The scores file of a comparison, issue time by issue time."""
+    """The scores file of a comparison: an issue time a thread, each thread on one core."""
     store = comparison.store
     minutes = int(store.cadence / np.timedelta64(1, "m"))
     tally = Tally(
@@ -117,10 +120,16 @@ def score(
         SCALES_KM,
         store.grid.pixel_m / 1000,
     )
-    for done, slot in enumerate(slots, 1):
-        tally.update(store.times[slot], comparison.forecast(slot), comparison.observed(slot))
-        if progress:
-            progress(done, len(slots))
+    times = store.times
+
+    def count(slot: int) -> None:
+        tally.update(times[slot], comparison.forecast(slot), comparison.observed(slot))
+
+    workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        for done, _ in enumerate(pool.map(count, slots), 1):
+            if progress:
+                progress(done, len(slots))
     scores = tally.to_dataset()
     scores.attrs |= {"product": store.product, "cadence_minutes": minutes}
     return scores

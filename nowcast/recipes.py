@@ -44,7 +44,7 @@ class Recipe:
     batch_size: int = 16
     crop: int = 128
     steps: int = 4000
-    learning_rate: float = 4e-4
+    learning_rate: float = 1e-3
     warmup: int = 100
     weight_decay: float = 1e-4
     clip: float = 1.0
@@ -117,7 +117,7 @@ _UNET = Recipe(
     network="unet",
     network_options={
         "widths": (40, 72, 128, 160),
-        "norm": "none",
+        "norm": "batch",
         "shuffle": 2,
         "zero_output": True,
     },
@@ -129,7 +129,7 @@ _CONVLSTM = replace(
     network_options={
         "frames": 3,
         "widths": (64, 96),
-        "norm": "none",
+        "norm": "batch",
         "shuffle": 4,
         "zero_output": True,
     },

@@ -9,10 +9,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from nowcast.models.blocks import Norm, make_norm, output_conv, pad_to_multiple, relu_conv
+from nowcast.models.blocks import ConvBlock, Norm, make_norm, output_conv, pad_to_multiple
 
 State = tuple[Tensor, Tensor]
-LEAK = 0.2
 
 
 class ConvLSTMCell(nn.Module):
@@ -21,17 +20,15 @@ class ConvLSTMCell(nn.Module):
     Args:
         inputs: Channels of the input, 0 where the state alone drives the cell.
         width: Channels of the state.
-        norm: Normalisation of the gates.
         kernel: Side of the convolution, odd.
 
     Source: Shi et al., 2015, Advances in Neural Information Processing Systems 28, 802-810.
     """
 
-    def __init__(self, inputs: int, width: int, norm: Norm = "none", kernel: int = 3) -> None:
+    def __init__(self, inputs: int, width: int, kernel: int = 3) -> None:
         super().__init__()
         self.width = width
         self.gates = nn.Conv2d(inputs + width, 4 * width, kernel, padding=kernel // 2)
-        self.norm = make_norm(norm, 4 * width)
         nn.init.xavier_uniform_(self.gates.weight)
         if self.gates.bias is not None:
             nn.init.zeros_(self.gates.bias)
@@ -44,22 +41,24 @@ class ConvLSTMCell(nn.Module):
             state = zeros, zeros
         hidden, memory = state
         seen = torch.cat([features, hidden], dim=1) if features.shape[1] else hidden
-        gates = self.norm(self.gates(seen))
-        enter, keep, leave, new = gates.chunk(4, dim=1)
+        enter, keep, leave, new = self.gates(seen).chunk(4, dim=1)
         memory = torch.sigmoid(keep) * memory + torch.sigmoid(enter) * torch.tanh(new)
         return torch.sigmoid(leave) * torch.tanh(memory), memory
 
 
 class ConvLSTM(nn.Module):
-    """(B, inputs, H, W) -> (B, outputs, H, W) for any H and W, one cell pair a level.
+    """(B, inputs, H, W) -> (B, outputs, H, W) for any H and W, one pair of cells a level.
+
+    Every future frame is drawn from the forecaster's finest state beside the features of the
+    latest past frame, so that its detail need not pass through the states.
 
     Args:
         inputs: Channels of all past frames, frame after frame.
         outputs: Future frames.
         frames: Past frames; inputs ÷ frames channels belong to each.
         widths: Channels of each level's state, from fine to coarse; each level halves the grid.
-        norm: Normalisation of the gates.
-        shuffle: Pixels per side folded into channels before the first level.
+        norm: Normalisation behind every convolution outside the cells.
+        shuffle: Pixels per side folded into channels before the first level and unfolded after it.
         zero_output: Whether the untrained network answers 0 everywhere.
 
     Raises:
@@ -73,8 +72,8 @@ class ConvLSTM(nn.Module):
         *,
         frames: int = 3,
         widths: Sequence[int] = (64, 96),
-        norm: Norm = "group",
-        shuffle: int = 2,
+        norm: Norm = "batch",
+        shuffle: int = 4,
         zero_output: bool = False,
     ) -> None:
         super().__init__()
@@ -82,33 +81,33 @@ class ConvLSTM(nn.Module):
             raise ValueError(f"ConvLSTM: expected inputs for {frames} frames, found {inputs}")
         self.frames, self.steps, self.shuffle = frames, outputs, shuffle
         self.multiple = shuffle * 2 ** (len(widths) - 1)
-        self.stem = relu_conv(inputs // frames * shuffle**2, widths[0])
-        self.encoder = nn.ModuleList(ConvLSTMCell(width, width, norm) for width in widths)
-        self.down = nn.ModuleList(halve(a, b) for a, b in pairwise(widths))
-        self.forecaster = nn.ModuleList(
-            ConvLSTMCell(0 if top else width, width, norm)
-            for width, top in zip(widths, [False] * (len(widths) - 1) + [True], strict=True)
-        )
-        self.up = nn.ModuleList(relu_conv(b, a) for a, b in pairwise(widths))
-        self.refine = relu_conv(widths[0], widths[0])
-        self.head = output_conv(widths[0], shuffle**2, zero=zero_output)
+        finest = widths[0]
+        self.stem = layer(inputs // frames * shuffle**2, finest, norm)
+        self.encoder = nn.ModuleList(ConvLSTMCell(width, width) for width in widths)
+        self.down = nn.ModuleList(layer(a, b, norm, stride=2) for a, b in pairwise(widths))
+        fed = (*widths[:-1], 0)
+        self.forecaster = nn.ModuleList(map(ConvLSTMCell, fed, widths))
+        self.up = nn.ModuleList(layer(b, a, norm) for a, b in pairwise(widths))
+        self.draw = ConvBlock(2 * finest, finest, norm)
+        self.head = output_conv(finest, shuffle**2, zero=zero_output)
 
     def forward(self, frames: Tensor) -> Tensor:
         """The future frames, each unrolled from the one before."""
         height, width = frames.shape[-2:]
-        padded = pad_to_multiple(frames, self.multiple)
-        states: list[State] | None = None
-        for frame in padded.chunk(self.frames, dim=1):
-            states = self.read(F.pixel_unshuffle(frame, self.shuffle), states)
+        folded = F.pixel_unshuffle(pad_to_multiple(frames, self.multiple), self.shuffle)
+        states: list[State] = []
+        for frame in folded.chunk(self.frames, dim=1):
+            latest = self.stem(frame)
+            states = self.read(latest, states)
         future: list[Tensor] = []
         for _ in range(self.steps):
-            states, frame = self.unroll(states or [])
-            future.append(frame)
+            states = self.unroll(states)
+            drawn = self.head(self.draw(torch.cat([states[0][0], latest], dim=1)))
+            future.append(F.pixel_shuffle(drawn, self.shuffle))
         return torch.cat(future, dim=1)[..., :height, :width]
 
-    def read(self, frame: Tensor, states: list[State] | None) -> list[State]:
-        """Every level's state after one more past frame."""
-        features = F.leaky_relu(self.stem(frame), LEAK)
+    def read(self, features: Tensor, states: list[State]) -> list[State]:
+        """Every level's state after one more past frame; no states before the first."""
         after: list[State] = []
         for level, cell in enumerate(self.encoder):
             if level:
@@ -117,22 +116,21 @@ class ConvLSTM(nn.Module):
             features = after[-1][0]
         return after
 
-    def unroll(self, states: list[State]) -> tuple[list[State], Tensor]:
-        """Every level's state one step later, and that step's frame (B, 1, H, W)."""
+    def unroll(self, states: list[State]) -> list[State]:
+        """Every level's state one step later, the coarsest first."""
         after = list(states)
         features = states[-1][0][:, :0]
         for level in reversed(range(len(states))):
-            features, memory = self.forecaster[level](features, states[level])
-            after[level] = features, memory
+            hidden, memory = self.forecaster[level](features, states[level])
+            after[level] = hidden, memory
             if level:
-                larger = F.interpolate(features, scale_factor=2.0, mode="bilinear")
-                features = F.leaky_relu(self.up[level - 1](larger), LEAK)
-        frame = self.head(F.leaky_relu(self.refine(after[0][0]), LEAK))
-        return after, F.pixel_shuffle(frame, self.shuffle)
+                larger = F.interpolate(hidden, scale_factor=2.0, mode="bilinear")
+                features = self.up[level - 1](larger)
+        return after
 
 
-def halve(inputs: int, outputs: int) -> nn.Module:
-    """(B, inputs, H, W) -> (B, outputs, H/2, W/2)."""
-    conv = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1)
+def layer(inputs: int, outputs: int, norm: Norm, stride: int = 1) -> nn.Module:
+    """Convolution, norm and leaky ReLU."""
+    conv = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=norm == "none")
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-    return nn.Sequential(conv, nn.LeakyReLU(LEAK, inplace=True))
+    return nn.Sequential(conv, make_norm(norm, outputs), nn.LeakyReLU(0.2, inplace=True))
