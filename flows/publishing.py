@@ -55,13 +55,12 @@ class Published:
             paths = {"scores": str(self.scores), "report": str(self.report)}
             terminal.show_json({**paths, "threshold": THRESHOLD, "csi": self.records()})
             return
-        records = self.records()
         rows = [
-            [str("–" if value is None else value) for value in record.values()]
-            for record in records
+            [str(name), *("–" if pd.isna(csi) else f"{csi:.2f}" for csi in row)]
+            for name, row in self.table.iterrows()
         ]
-        title = f"CSI at {THRESHOLD:g} mm/h by lead time"
-        terminal.show_table(title, list(records[0]), rows)
+        title = f"CSI at {THRESHOLD:g} mm/h by lead time in minutes"
+        terminal.show_table(title, ["", *map(str, self.table.columns)], rows)
         terminal.show(f"Report: {self.report}")
 
 

@@ -57,9 +57,13 @@ def show_table(
     title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = True
 ) -> None:
     """A table whose first column is text and whose others are numbers, or text too."""
-    table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD)
+    table = Table(
+        title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, padding=(0, 1)
+    )
     for number, name in enumerate(header):
-        table.add_column(name, justify="right" if number and numbers else "left")
+        table.add_column(
+            name, no_wrap=not number, justify="right" if number and numbers else "left"
+        )
     for row in rows:
         table.add_row(*row)
     console.print(table)

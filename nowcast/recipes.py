@@ -128,26 +128,32 @@ _CONVLSTM = replace(
     network="convlstm",
     network_options={
         "frames": 3,
-        "widths": (64, 96),
+        "widths": (32, 64, 96),
         "norm": "batch",
-        "shuffle": 4,
+        "shuffle": 2,
         "zero_output": True,
     },
+    steps=2000,
+)
+_UNET_DEMO = replace(
+    _UNET,
+    name="unet-demo",
+    crop=96,
+    steps=500,
+    learning_rate=2e-3,
+    warmup=30,
+    ema=0.98,
+    validate_every=125,
+)
+_CONVLSTM_DEMO = replace(
+    _UNET_DEMO,
+    name="convlstm-demo",
+    network="convlstm",
+    network_options={**_CONVLSTM.network_options, "widths": (64, 96), "shuffle": 4},
+    steps=260,
+    validate_every=65,
 )
 
-
-def _demo(recipe: Recipe, steps: int) -> Recipe:
-    return replace(
-        recipe,
-        name=f"{recipe.name}-demo",
-        steps=steps,
-        crop=96,
-        warmup=20,
-        ema=0.98,
-        validate_every=steps // 3,
-    )
-
-
 RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (_UNET, _CONVLSTM, _demo(_UNET, 300), _demo(_CONVLSTM, 300))
+    recipe.name: recipe for recipe in (_UNET, _CONVLSTM, _UNET_DEMO, _CONVLSTM_DEMO)
 }

@@ -14,7 +14,7 @@ from pipeline.readers import READERS, sniff
 from pipeline.reflectivity import ZR
 from pipeline.writer import PackedFrame
 
-AHEAD = 6
+AHEAD = 16
 Progress = Callable[[int, int], None]
 Refuse = Callable[[Path, Exception], None]
 

@@ -49,7 +49,7 @@ class Grid:
         """The grid that frames, a store or a forecast carry."""
         x: NDArray[np.float64] = frames["x"].to_numpy().astype(np.float64)
         y: NDArray[np.float64] = frames["y"].to_numpy().astype(np.float64)
-        return cls(x, y, CRS.from_wkt(frames["crs"].attrs["crs_wkt"]))
+        return cls(x, y, _parse_crs(frames["crs"].attrs["crs_wkt"]))
 
     @classmethod
     def from_corner(
@@ -79,6 +79,14 @@ class Grid:
         longitude, latitude = to_wgs84.transform(*np.meshgrid(self.x, self.y))
         return longitude, latitude
 
+    @cached_property
+    def _mapping(self) -> dict[str, Any]:
+        wkt = self.crs.to_wkt()
+        with warnings.catch_warnings():
+            # some projections lose a parameter in CF's own terms; crs_wkt holds them all
+            warnings.simplefilter("ignore", UserWarning)
+            return {**self.crs.to_cf(), "crs_wkt": wkt, "spatial_ref": wkt}
+
     def coordinates(self) -> dict[str, xr.Variable]:
         """The CF coordinates x, y and the grid mapping crs."""
         if self.crs.is_geographic:
@@ -92,7 +100,7 @@ class Grid:
             "y": xr.Variable(
                 "y", self.y, {"standard_name": names[1], "units": units[1], "axis": "Y"}
             ),
-            "crs": xr.Variable((), np.int32(0), _grid_mapping(self.crs)),
+            "crs": xr.Variable((), np.int32(0), self._mapping),
         }
 
     def difference(self, other: Grid) -> str | None:
@@ -105,7 +113,7 @@ class Grid:
             if np.abs(here - there).max() > 0.01 * abs(here[1] - here[0]):
                 found = f"{there[0]:.6g} to {there[-1]:.6g}"
                 return f"{name} from {here[0]:.6g} to {here[-1]:.6g}, found {found}"
-        if self.crs != other.crs:
+        if self.crs is not other.crs and self.crs != other.crs:
             return f"projection {_name(self.crs)}, found {_name(other.crs)}"
         return None
 
@@ -116,12 +124,8 @@ def _name(crs: CRS) -> str:
 
 
 @lru_cache(maxsize=64)
-def _grid_mapping(crs: CRS) -> dict[str, Any]:
-    wkt = crs.to_wkt()
-    with warnings.catch_warnings():
-        # some projections lose a parameter in CF's own terms; crs_wkt holds them all
-        warnings.simplefilter("ignore", UserWarning)
-        return {**crs.to_cf(), "crs_wkt": wkt, "spatial_ref": wkt}
+def _parse_crs(wkt: str) -> CRS:
+    return CRS.from_wkt(wkt)
 
 
 def make_frames(

@@ -19,7 +19,7 @@ from pipeline.readers import READERS
 from pipeline.store import Store, clock, format_cadence, nearest_slot_time
 from pipeline.writer import PackedFrame, StoreWriter
 
-BATCH_BYTES = 16 * 2**20
+BATCH = 32
 HEAD = 8
 ANYONES_FORMATS = ("cf_netcdf",)
 
@@ -185,7 +185,7 @@ def _batches(
             continue
         batch.extend((file.path, frame) for frame in frames if frame.valid_time not in seen)
         seen.update({frame.valid_time: (file.path, frame.content_hash) for frame in frames})
-        if sum(frame.packed.nbytes for _, frame in batch) > BATCH_BYTES:
+        if len(batch) >= BATCH:
             yield batch
             batch = []
     if batch:

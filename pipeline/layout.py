@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 import zarr
+from numcodecs import zstd
+from numpy.typing import NDArray
 from zarr.codecs import ZstdCodec
 from zarr.storage import LocalStore
 
 from pipeline.frames import Grid
 from pipeline.packing import MISSING, SCALE
 
-SLOTS_PER_CHUNK = 4096
+SLOTS_PER_CHUNK = 1024
 # few distinct values: whole int16 words compress better than shuffled bytes or bits
 ZSTD_LEVEL = 2
 STATUSES = ("missing", "observed", "late", "revised", "refused")
@@ -51,8 +53,18 @@ PER_SLOT: dict[str, tuple[str, Any, dict[str, Any]]] = {
         {"long_name": "share of the pixels that were observed", "units": "1"},
     ),
     "source": ("str", "", {"long_name": "name of the file that filled the slot"}),
-    "content_hash": ("str", "", {"long_name": "BLAKE2b-128 of the packed frame"}),
+    "content_hash": ("str", "", {"long_name": "SHA-256 of the packed frame, 32 digits"}),
 }
+
+
+def frame_key(slot: int) -> str:
+    """Where in a store the chunk of a slot's frame is."""
+    return f"reflectivity/c/{slot}/0/0"
+
+
+def encode_frame(packed: NDArray[np.int16]) -> bytes:
+    """The chunk of one packed frame (H, W), as the codecs of the array would make it."""
+    return bytes(zstd.compress(packed.astype("<i2", order="C", copy=False), level=ZSTD_LEVEL))
 
 
 def lay_out(path: Path, grid: Grid, attributes: Mapping[str, Any]) -> None:

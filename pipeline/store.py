@@ -112,13 +112,14 @@ class Store:
     @property
     def times(self) -> NDArray[np.datetime64]:
         """(N,) valid times of the slots, UTC."""
-        seconds: NDArray[np.int64] = np.asarray(self._array("time")[:])
-        return seconds.astype("datetime64[s]").astype("datetime64[ns]")
+        first: NDArray[np.int64] = np.asarray(self._array("time")[:1])
+        seconds = self.cadence // np.timedelta64(1, "s") * np.arange(len(self))
+        return (first + seconds).astype("datetime64[s]").astype("datetime64[ns]")
 
     @property
     def status(self) -> NDArray[np.int8]:
         """(N,) index into STATUSES."""
-        return self._per_slot("status")
+        return self.column("status")
 
     @property
     def observed(self) -> NDArray[np.bool_]:
@@ -128,22 +129,27 @@ class Store:
     @property
     def wet_share(self) -> NDArray[np.float32]:
         """(N,) share of the observed pixels with rain, NaN where unknown."""
-        return self._per_slot("wet_share")
+        return self.column("wet_share")
 
     @property
     def observed_share(self) -> NDArray[np.float32]:
         """(N,) share of the pixels that were observed."""
-        return self._per_slot("observed_share")
+        return self.column("observed_share")
 
     @property
     def source(self) -> NDArray[np.str_]:
         """(N,) names of the files that filled the slots."""
-        return self._per_slot("source")
+        return self.column("source")
 
     @property
     def content_hash(self) -> NDArray[np.str_]:
         """(N,) hashes of the packed frames."""
-        return self._per_slot("content_hash")
+        return self.column("content_hash")
+
+    def column(self, name: str, stretch: slice = slice(None)) -> NDArray[Any]:
+        """One of the arrays along time, or a stretch of it."""
+        values: NDArray[Any] = np.asarray(self._array(name)[stretch])
+        return values
 
     def read(self, start: int, stop: int) -> NDArray[np.int16]:
         """(stop − start, H, W) packed frames of slots start … stop − 1, MISSING where unfilled."""
@@ -153,7 +159,8 @@ class Store:
     def dbz(self, start: int, stop: int) -> NDArray[np.float32]:
         """(stop − start, H, W) float32 dBZ, NaN where missing and where no frame fills the slot."""
         dbz = unpack(self.read(start, stop))
-        dbz[~self.observed[start:stop]] = np.nan
+        filled = np.isin(self.column("status", slice(start, stop)), FILLED)
+        dbz[~filled] = np.nan
         return dbz
 
     def slot(self, valid_time: np.datetime64) -> int:
@@ -176,19 +183,15 @@ class Store:
 
     def fingerprint(self) -> str:
         """A hash that changes when, and only when, an observed frame does."""
-        digest = hashlib.blake2b(digest_size=16)
+        digest = hashlib.sha256()
         for time, content in zip(
             self.times[self.observed], self.content_hash[self.observed], strict=True
         ):
             digest.update(f"{time}{content}".encode())
-        return digest.hexdigest()
+        return digest.hexdigest()[:32]
 
     def _array(self, name: str) -> zarr.Array[Any]:
         return array_of(self._group, name)
-
-    def _per_slot(self, name: str) -> NDArray[Any]:
-        values: NDArray[Any] = np.asarray(self._array(name)[:])
-        return values
 
 
 def nearest_slot_time(

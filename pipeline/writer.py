@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -16,8 +17,17 @@ from typing import Any, Literal, Self
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from zarr.buffer import default_buffer_prototype
 
-from pipeline.layout import PER_SLOT, STATUSES, array_of, publish, resize
+from pipeline.layout import (
+    PER_SLOT,
+    STATUSES,
+    array_of,
+    encode_frame,
+    frame_key,
+    publish,
+    resize,
+)
 from pipeline.packing import pack
 from pipeline.quality import Shares, implausible
 from pipeline.reflectivity import ZR
@@ -29,10 +39,19 @@ SECOND = np.timedelta64(1, "s")
 
 @dataclass(frozen=True, eq=False)
 class PackedFrame:
-    """One frame ready for its slot: int16 (H, W) in 0.01 dBZ, and the file it came from."""
+    """One frame ready for its slot, as the chunk that the store will hold.
+
+    Args:
+        valid_time: UTC.
+        chunk: int16 (H, W) in 0.01 dBZ, compressed.
+        source: Name of the file that it came from.
+        content_hash: SHA-256 of the packed pixels, the first 32 hexadecimal digits.
+        shares: How much of it was observed and wet.
+        implausible: Why it cannot be weather, or None.
+    """
 
     valid_time: np.datetime64
-    packed: NDArray[np.int16]
+    chunk: bytes
     source: str
     content_hash: str
     shares: Shares
@@ -42,9 +61,14 @@ class PackedFrame:
     def of(cls, dbz: NDArray[np.float32], valid_time: np.datetime64, source: str, zr: ZR) -> Self:
         """Pack one frame (H, W) in dBZ and look at what it holds."""
         packed = np.ascontiguousarray(pack(dbz))
-        content_hash = hashlib.blake2b(packed.data, digest_size=16).hexdigest()
-        shares = Shares.of(packed, zr)
-        return cls(valid_time, packed, source, content_hash, shares, implausible(packed))
+        return cls(
+            valid_time,
+            encode_frame(packed),
+            source,
+            hashlib.sha256(packed.data).hexdigest()[:32],
+            Shares.of(packed, zr),
+            implausible(packed),
+        )
 
 
 class StoreWriter:
@@ -68,8 +92,8 @@ class StoreWriter:
                 f"{self.path}: another process is writing to this store; try again when it is done"
             ) from error
         self._reopen()
-        times = self.store.times[self.store.observed]
-        self._newest_before = times.max() if times.size else None
+        filled = np.flatnonzero(self.store.observed)
+        self._newest_before = self.store.times[filled[-1]] if filled.size else None
         return self
 
     def __exit__(
@@ -99,7 +123,9 @@ class StoreWriter:
             ValueError: If a frame's time falls between two slots; nothing is written then.
         """
         slots = self._cover([frame.valid_time for frame in frames])
-        status, hashes = self.store.status, self.store.content_hash
+        stretch = slice(min(slots), max(slots) + 1)
+        status = dict(enumerate(self.store.column("status", stretch), stretch.start))
+        hashes = dict(enumerate(self.store.column("content_hash", stretch), stretch.start))
         outcomes: list[Outcome] = []
         for slot, frame in zip(slots, frames, strict=True):
             held = str(hashes[slot]) if status[slot] in FILLED else None
@@ -124,10 +150,7 @@ class StoreWriter:
     def _write(self, changes: Sequence[tuple[int, PackedFrame, Outcome]]) -> None:
         filled = [(slot, frame) for slot, frame, outcome in changes if outcome != "refused"]
         slots = [slot for slot, _ in filled]
-        reflectivity = array_of(self._group, "reflectivity")
-        for first, last in _runs(slots):
-            stretch = [frame.packed for _, frame in filled[first:last]]
-            reflectivity[slots[first] : slots[first] + len(stretch)] = np.stack(stretch)
+        asyncio.run(self._put({slot: frame.chunk for slot, frame in filled}))
         self._set("wet_share", slots, [frame.shares.wet for _, frame in filled])
         self._set("observed_share", slots, [frame.shares.observed for _, frame in filled])
         self._set("source", slots, [frame.source for _, frame in filled])
@@ -135,15 +158,23 @@ class StoreWriter:
         outcomes = [STATUSES.index(outcome) for _, _, outcome in changes]
         self._set("status", [slot for slot, _, _ in changes], outcomes)
 
-    def _set(self, name: str, slots: Sequence[int], values: Iterable[Any]) -> None:
-        if slots:
-            array = array_of(self._group, name)
-            array.vindex[np.asarray(slots)] = np.asarray(list(values), array.dtype)
+    async def _put(self, chunks: Mapping[int, bytes]) -> None:
+        store, make = self._group.store, default_buffer_prototype().buffer.from_bytes
+        await asyncio.gather(
+            *(store.set(frame_key(slot), make(chunk)) for slot, chunk in chunks.items())
+        )
+
+    def _set(self, name: str, slots: Sequence[int], values: Sequence[Any]) -> None:
+        array = array_of(self._group, name)
+        for first, last in _runs(slots):
+            stretch = slice(slots[first], slots[last - 1] + 1)
+            array[stretch] = np.asarray(values[first:last], array.dtype)
 
     def _cover(self, valid_times: Sequence[np.datetime64]) -> list[int]:
         """Extend the axis so that every time has its slot; the slots."""
         if not len(self.store):
-            self._extend(min(valid_times), 0)
+            first, last = min(valid_times), max(valid_times)
+            self._extend(first, 1 + int((last - first) // self.store.cadence))
         slots = [self.store.slot(time) for time in valid_times]
         before, after = -min(0, *slots), max(0, *slots) + 1 - len(self.store)
         if before:
@@ -154,9 +185,9 @@ class StoreWriter:
         return [slot + before for slot in slots]
 
     def _extend(self, first: np.datetime64, after: int) -> None:
-        slots = max(len(self.store) + after, 1)
-        resize(self._group, slots)
-        _write_times(self._group, first, self.store.cadence)
+        known = len(self.store)
+        resize(self._group, known + after)
+        _write_times(self._group, first, self.store.cadence, known)
         publish(self.path)
         self._reopen()
 
@@ -169,10 +200,12 @@ def _runs(slots: Sequence[int]) -> list[tuple[int, int]]:
     return list(pairwise([0, *breaks, len(slots)]))
 
 
-def _write_times(group: zarr.Group, first: np.datetime64, cadence: np.timedelta64) -> None:
+def _write_times(
+    group: zarr.Group, first: np.datetime64, cadence: np.timedelta64, known: int = 0
+) -> None:
     time = array_of(group, "time")
     seconds = (first - np.datetime64(0, "s")) // SECOND
-    time[:] = seconds + np.arange(time.shape[0]) * int(cadence // SECOND)
+    time[known:] = seconds + np.arange(known, time.shape[0]) * int(cadence // SECOND)
 
 
 def _prepend(path: Path, slots: int, store: Store) -> None:

@@ -20,12 +20,20 @@ FIRST = np.datetime64("2020-01-01T00:00", "ns")
 FIVE_MINUTES = np.timedelta64(5, "m")
 
 
-def frame(k: int, grid: Grid, seed: int | None = None) -> PackedFrame:
+def dbz_of(k: int, grid: Grid, seed: int | None = None) -> np.ndarray:
     rng = np.random.default_rng(k if seed is None else seed)
     dbz = np.where(rng.random(grid.shape) < 0.7, NO_ECHO, rng.uniform(0, 50, grid.shape))
     dbz[:5] = np.nan
+    return dbz.astype(np.float32)
+
+
+def pixels(k: int, grid: Grid, seed: int | None = None) -> np.ndarray:
+    return pack(dbz_of(k, grid, seed))
+
+
+def frame(k: int, grid: Grid, seed: int | None = None) -> PackedFrame:
     valid_time = FIRST + k * FIVE_MINUTES
-    return PackedFrame.of(dbz.astype(np.float32), valid_time, f"{k}.nc", MARSHALL_PALMER)
+    return PackedFrame.of(dbz_of(k, grid, seed), valid_time, f"{k}.nc", MARSHALL_PALMER)
 
 
 def new_store(path: Path, grid: Grid) -> Path:
@@ -59,7 +67,7 @@ def test_a_frame_comes_back_from_its_slot(tmp_path: Path, small_grid: Grid) -> N
     assert fill(path, small_grid, [0, 1, 3]) == ["observed"] * 3
     store = Store.open(path)
     assert store.observed.tolist() == [True, True, False, True]
-    np.testing.assert_array_equal(store.read(3, 4)[0], frame(3, small_grid).packed)
+    np.testing.assert_array_equal(store.read(3, 4)[0], pixels(3, small_grid))
     assert np.isnan(store.dbz(2, 3)).all()
     assert store.source.tolist() == ["0.nc", "1.nc", "", "3.nc"]
     assert store.slot(FIRST + 3 * FIVE_MINUTES) == 3
@@ -97,7 +105,7 @@ def test_frames_before_the_first_slot_extend_the_axis(tmp_path: Path, small_grid
     assert store.times[0] == FIRST + 2 * FIVE_MINUTES
     assert store.observed.tolist() == [True, False, False, True, True]
     for k in (2, 5, 6):
-        np.testing.assert_array_equal(store.read(k - 2, k - 1)[0], frame(k, small_grid).packed)
+        np.testing.assert_array_equal(store.read(k - 2, k - 1)[0], pixels(k, small_grid))
     assert [p.name for p in tmp_path.iterdir() if p.name != ".s.zarr.lock"] == ["s.zarr"]
 
 
@@ -116,7 +124,7 @@ def test_other_pixels_for_a_filled_slot_are_a_revision(tmp_path: Path, small_gri
     with StoreWriter(path) as writer:
         assert writer.fill([frame(0, small_grid, seed=99)]) == ["revised"]
     store = Store.open(path)
-    np.testing.assert_array_equal(store.read(0, 1)[0], frame(0, small_grid, seed=99).packed)
+    np.testing.assert_array_equal(store.read(0, 1)[0], pixels(0, small_grid, seed=99))
     assert store.fingerprint() != before
 
 
