@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -58,12 +57,10 @@ def show_table(
 ) -> None:
     """A table whose first column is text and whose others are numbers, or text too."""
     table = Table(
-        title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, padding=(0, 1)
+        title=title, title_justify="left", header_style="bold", box=None, padding=(0, 2, 0, 0)
     )
     for number, name in enumerate(header):
-        table.add_column(
-            name, no_wrap=not number, justify="right" if number and numbers else "left"
-        )
+        table.add_column(name, no_wrap=numbers, justify="right" if number and numbers else "left")
     for row in rows:
         table.add_row(*row)
     console.print(table)

@@ -47,4 +47,4 @@ def load_forecaster(name_or_checkpoint: str) -> Forecaster:
         kind = type(recipe.task).__name__
         found = f"{path}: expected a network trained for NowcastTask, found {kind}"
         raise ValueError(found)  # noqa: TRY004
-    return Rollout(checkpoint.network, recipe.task, recipe.name, checkpoint.fingerprint)
+    return Rollout(checkpoint.network, recipe.task, recipe.name, checkpoint.fingerprint, match=True)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nowcast.forecasters.forecaster import check_request
+from nowcast.forecasters.matching import match_distribution
 from nowcast.motion import advect, complete_latest, estimate_motion
 from nowcast.tasks import NowcastTask, align
 
@@ -21,17 +22,26 @@ class Rollout:
         task: What it was trained for.
         name: How scores and files call it.
         fingerprint: Of the checkpoint that it comes from.
+        match: Whether every forecast gets the latest frame's distribution of reflectivity, which
+            the blur of a trained network takes from it.
 
     Missing: where the latest frame is; with moving coordinates where the extrapolation is.
     """
 
     def __init__(
-        self, network: nn.Module, task: NowcastTask, name: str = "rollout", fingerprint: str = ""
+        self,
+        network: nn.Module,
+        task: NowcastTask,
+        name: str = "rollout",
+        fingerprint: str = "",
+        *,
+        match: bool = False,
     ) -> None:
         self.network = network.eval()
         self.task = task
         self.name = name
         self.fingerprint = fingerprint
+        self.match = match
 
     @torch.inference_mode()
     def forecast(self, past: Tensor, steps: int) -> Tensor:
@@ -50,4 +60,5 @@ class Rollout:
         count, frames = past.shape[1], past
         while frames.shape[1] < count + steps:
             frames = torch.cat([frames, self.task.step(self.network, frames)], 1)
-        return frames[:, count : count + steps]
+        future = frames[:, count : count + steps]
+        return match_distribution(future, past[:, -1:]) if self.match else future
