@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -31,6 +32,7 @@ Forecasters = Annotated[
 
 def main() -> None:
     """Run the command line; a mistake of the user's ends in one sentence and exit code 2."""
+    warnings.showwarning = _show_warning
     try:
         app()
     except (ValueError, OSError, FloatingPointError) as error:
@@ -204,6 +206,10 @@ def verify(
     published.show(as_json)
 
 
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    terminal.complain(f"nowcast: {message}")
+
+
 def _quieten_prefect() -> None:
     """Prefect reads these when it is imported; a user's own settings win."""
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
@@ -222,3 +228,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
             f"{', '.join(map(str, paths)) or 'files'}: expected radar files, found none"
         )
     return files
+
+
+if __name__ == "__main__":
+    main()

@@ -22,50 +22,57 @@ RECIPES = ("unet-demo", "convlstm-demo")
 
 
 @flow(name="demo")
-def demo(out: Path, files: list[Path], product: str | None = None) -> Published:
+def demo(
+    out: Path,
+    files: list[Path],
+    product: str | None = None,
+    seconds: dict[str, float] | None = None,
+) -> Published:
     """From radar files to a verification report, everything under one folder."""
+    seconds = seconds or {}
     store = out / "store.zarr"
-    with _stage("ingest") as say:
+    with _stage("ingest", seconds) as say:
         report = ingest_task(files, store, product)
         for refusal in report.refused:
             terminal.complain(str(refusal))
         say(report.sentence())
-    steps = lead_steps(Store.open(store), LEAD_MINUTES)
-    with _stage("tensors") as say:
+    with _stage("tensors", seconds) as say:
+        steps = lead_steps(Store.open(store), LEAD_MINUTES)
         tensors = TensorSet.open(tensors_task(store, out / "tensors", steps))
-        windows = {name: split.windows for name, split in tensors.manifest.splits.items()}
-        say(", ".join(f"{count} windows to {name}" for name, count in windows.items()))
-    checkpoints = []
+        splits = tensors.manifest.splits
+        say(", ".join(f"{split.windows} windows to {name}" for name, split in splits.items()))
+    forecasters = ["extrapolation"]
     for recipe in RECIPES:
-        with _stage(f"train {recipe}") as say:
+        with _stage(f"train {recipe}", seconds) as say:
             run = out / "runs" / recipe
-            checkpoints.append(str(train_task([tensors.path], recipe, run, resume=True)))
-            say(checkpoints[-1])
-    forecasters = ["extrapolation", *checkpoints]
-    with _stage("forecast") as say:
+            forecasters.append(str(train_task([tensors.path], recipe, run, resume=True)))
+            say(forecasters[-1])
+    with _stage("forecast", seconds) as say:
         for forecaster, name in zip(forecasters, ("extrapolation", *RECIPES), strict=True):
             say(str(forecast_task(store, forecaster, "latest", out / f"forecast-{name}.nc")))
-    with _stage("verify") as say:
-        periods = tensors.manifest.splits["test"].periods
-        start, end = periods[0].start.isoformat(), periods[-1].end.isoformat()
-        published = verify_task(store, forecasters, start, end, out, LEAD_MINUTES)
+    with _stage("verify", seconds) as say:
+        test = splits["test"].periods
+        start, end = test[0].start.isoformat(" "), test[-1].end.isoformat(" ")
         say(f"{start} to {end}")
-    return published
+        return verify_task(store, forecasters, start, end, out, LEAD_MINUTES, dict(seconds))
 
 
 def run_demo(out: Path, files: list[Path]) -> None:
     """Run the demo and print its scores and where the report is."""
-    product = None
+    product: str | None = None
+    seconds: dict[str, float] = {}
     if not files:
-        with _stage("storms") as say:
+        with _stage("storms", seconds) as say:
             files, product = write_storms(out / "storms"), "storms"
             say(f"{len(files)} frames of synthetic storms in {out / 'storms'}")
-    demo(out, files, product).show()
+    demo(out, files, product, seconds).show()
 
 
 @contextmanager
-def _stage(name: str) -> Iterator[terminal.Say]:
+def _stage(name: str, seconds: dict[str, float]) -> Iterator[terminal.Say]:
+    """Say what is going on, and note how long it took."""
     start = time.perf_counter()
     terminal.show(f"{name} …")
     yield lambda message: terminal.show(f"  {message}")
-    terminal.show(f"  {time.perf_counter() - start:.0f} s")
+    seconds[name] = time.perf_counter() - start
+    terminal.show(f"  {seconds[name]:.0f} s")

@@ -53,11 +53,17 @@ def forecast_task(store: Path, forecaster: str, at: str, out: Path, lead: int = 
 
 @task(task_run_name="verify {start} to {end}")
 def verify_task(
-    store: Path, forecasters: list[str], start: str, end: str, out: Path, lead: int = 60
+    store: Path,
+    forecasters: list[str],
+    start: str,
+    end: str,
+    out: Path,
+    lead: int = 60,
+    seconds: dict[str, float] | None = None,
 ) -> Published:
     """Score forecasters over a period, publish the report and its artifacts."""
     period: tuple[np.datetime64, np.datetime64] = (parse_time(start), parse_time(end))
-    published = verify_period(store, forecasters, period, out, lead_minutes=lead)
+    published = verify_period(store, forecasters, period, out, lead_minutes=lead, seconds=seconds)
     create_table_artifact(
         key="scores", table=published.records(), description="CSI at 1 mm/h by lead time"
     )

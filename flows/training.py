@@ -15,7 +15,7 @@ from pipeline.store import Store
 from pipeline.tensors import TensorSet, build_tensors
 from pipeline.windows import FRACTIONS, SPLITS, Splits, WindowRule, split_periods, usual_guard
 
-SHORT_RECORD_FRACTIONS = (0.45, 0.13, 0.42)
+LARGEST_TEST = 0.5
 ISSUE_TIMES = 12
 
 
@@ -55,7 +55,8 @@ def train_network(
 def build_event_tensors(store_path: Path, out: Path, lead_steps: int) -> TensorSet:
     """A tensor set whose test period is long enough to verify forecasts of `lead_steps` frames.
 
-    A record of one event gives nearly half of its frames to the test.
+    Where the usual split leaves too few issue times, as in a record of one event, up to
+    LARGEST_TEST of the frames go to the test.
     """
     store = Store.open(store_path)
     return build_tensors(store, out, splits=_event_splits(store, lead_steps))
@@ -63,7 +64,10 @@ def build_event_tensors(store_path: Path, out: Path, lead_steps: int) -> TensorS
 
 def _event_splits(store: Store, lead_steps: int) -> Splits | None:
     times, observed = store.times, store.observed
-    if observed.sum() * FRACTIONS[2] >= PAST + lead_steps + ISSUE_TIMES:
+    wanted = (PAST + lead_steps + ISSUE_TIMES) / observed.sum()
+    if wanted <= FRACTIONS[2]:
         return None
+    test = min(wanted, LARGEST_TEST)
+    fractions = (0.75 * (1 - test), 0.25 * (1 - test), test)
     guard = usual_guard(times[observed])
-    return split_periods(times, observed, WindowRule(), SHORT_RECORD_FRACTIONS, guard=guard)
+    return split_periods(times, observed, WindowRule(), fractions, guard=guard)
