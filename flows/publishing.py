@@ -25,6 +25,7 @@ from pipeline.windows import as_datetime
 
 Period = tuple[np.datetime64, np.datetime64]
 THRESHOLD = 1.0
+WIDEST_TABLE = 10
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,15 @@ class Published:
             paths = {"scores": str(self.scores), "report": str(self.report)}
             terminal.show_json({**paths, "threshold": THRESHOLD, "csi": self.records()})
             return
+        leads = list(self.table.columns)
+        if len(leads) > WIDEST_TABLE:
+            leads = leads[:1] + leads[1::2]
         rows = [
             [str(name), *("–" if pd.isna(csi) else f"{csi:.2f}" for csi in row)]
-            for name, row in self.table.iterrows()
+            for name, row in self.table[leads].iterrows()
         ]
         title = f"CSI at {THRESHOLD:g} mm/h by lead time in minutes"
-        terminal.show_table(title, ["", *map(str, self.table.columns)], rows)
+        terminal.show_table(title, ["", *map(str, leads)], rows)
         terminal.show(f"Report: {self.report}")
 
 
