@@ -19,7 +19,7 @@ from pipeline.readers import READERS
 from pipeline.store import Store, clock, format_cadence, nearest_slot_time
 from pipeline.writer import PackedFrame, StoreWriter
 
-BATCH = 32
+BATCH = 64
 HEAD = 8
 ANYONES_FORMATS = ("cf_netcdf",)
 
