@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -44,10 +44,10 @@ def main() -> None:
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for everything the demo makes.")] = Path("demo"),
     data: Annotated[
-        Optional[list[Path]],  # noqa: UP045 - typer reads the annotation at run time
+        list[Path] | None,
         typer.Option(help="Radar files of one product; without them, synthetic storms."),
     ] = None,
-    more: Annotated[Optional[list[Path]], typer.Argument(hidden=True)] = None,  # noqa: UP045
+    more: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,
 ) -> None:
     """The whole way, from radar files to the report: ingest, train, forecast, verify."""
     _quieten_prefect()
@@ -58,7 +58,7 @@ def demo(
 
 @app.command()
 def catalog(
-    name: Annotated[Optional[str], typer.Argument(help="One entry; without it, all.")] = None,  # noqa: UP045
+    name: Annotated[str | None, typer.Argument(help="One entry; without it, all.")] = None,
     as_json: Json = False,
 ) -> None:
     """List the products and image sets, or show one."""
@@ -98,8 +98,8 @@ def fetch(
 def ingest(
     files: Annotated[list[Path], typer.Argument(help="Radar files, or folders of them.")],
     store: Annotated[Path, typer.Option(help="The store; made if absent.")],
-    product: Annotated[Optional[str], typer.Option(help="Catalog entry of the files.")] = None,  # noqa: UP045
-    reader: Annotated[Optional[str], typer.Option(help="File format, if it must be told.")] = None,  # noqa: UP045
+    product: Annotated[str | None, typer.Option(help="Catalog entry of the files.")] = None,
+    reader: Annotated[str | None, typer.Option(help="File format, if it must be told.")] = None,
     as_json: Json = False,
 ) -> None:
     """Put the frames of radar files into a store; repeat it as often as you like.

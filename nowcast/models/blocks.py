@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 Norm = Literal["batch", "group", "layer", "none"]

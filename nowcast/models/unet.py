@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Literal
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nowcast.models.blocks import (

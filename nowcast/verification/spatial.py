@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor
 
 from nowcast.verification.categorical import count_pixels, ratio
