@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,10 @@ class Store:
             "store_version": VERSION,
         }
         path.parent.mkdir(parents=True, exist_ok=True)
-        lay_out(path, grid, attributes)
+        unfinished = path.with_name(f".{path.name}.new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        lay_out(unfinished, grid, attributes)
+        unfinished.rename(path)
         return cls.open(path)
 
     @classmethod
@@ -109,7 +113,7 @@ class Store:
         places["crs"].attrs.update(self._array("crs").attrs.asdict())
         return Grid.of(places)
 
-    @property
+    @cached_property
     def times(self) -> NDArray[np.datetime64]:
         """(N,) valid times of the slots, UTC."""
         first: NDArray[np.int64] = np.asarray(self._array("time")[:1])
