@@ -138,6 +138,20 @@ def info(store: StorePath, as_json: Json = False) -> None:
 
 
 @app.command()
+def check(store: StorePath) -> None:
+    """Read every frame of a store back; mark missing what is not as it was stored.
+
+    Exit code: 0 if all frames are whole, 1 if some were damaged.
+    """
+    from pipeline.check import check_store
+
+    with terminal.bar("check") as progress:
+        report = check_store(store, progress)
+    terminal.show(report.sentence())
+    raise typer.Exit(int(bool(report.damaged)))
+
+
+@app.command()
 def tensors(
     store: StorePath,
     out: Annotated[Path, typer.Option(help="Folder of the tensor set; must not exist.")],

@@ -65,10 +65,15 @@ class PackedFrame:
             valid_time,
             encode_frame(packed),
             source,
-            hashlib.sha256(packed.data).hexdigest()[:32],
+            content_hash(packed),
             Shares.of(packed, zr),
             implausible(packed),
         )
+
+
+def content_hash(packed: NDArray[np.int16]) -> str:
+    """SHA-256 of packed pixels, the first 32 hexadecimal digits."""
+    return hashlib.sha256(np.ascontiguousarray(packed).data).hexdigest()[:32]
 
 
 class StoreWriter:
@@ -138,6 +143,10 @@ class StoreWriter:
             ]
         )
         return outcomes
+
+    def clear(self, slots: Sequence[int]) -> None:
+        """Mark slots missing, whatever their chunks hold."""
+        self._set("status", slots, [0] * len(slots))
 
     def _outcome(self, frame: PackedFrame, held_hash: str | None) -> Outcome:
         if frame.implausible:
