@@ -245,4 +245,8 @@ def _fill(
         if outcome == "refused":
             report.refuse(path, ValueError(frame.implausible))
         elif outcome == "revised":
-            report.revised.append(f"{path}: replaces the frame of {clock(frame.valid_time)}")
+            replaced = writer.replaced[frame.valid_time]
+            report.revised.append(
+                f"{path}: replaces the frame of {clock(frame.valid_time)}, "
+                f"hash {replaced} becomes {frame.content_hash}"
+            )

@@ -79,12 +79,15 @@ def content_hash(packed: NDArray[np.int16]) -> str:
 class StoreWriter:
     """Fills slots of a store; a context manager that holds the store's lock.
 
+    `replaced` holds the content hash that each revised frame had before, by valid time.
+
     Raises:
         BlockingIOError: On entry, if another writer is at work.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.replaced: dict[np.datetime64, str] = {}
         self._lock_path = path.with_name(f".{path.name}.lock")
 
     def __enter__(self) -> Self:
@@ -135,6 +138,8 @@ class StoreWriter:
         for slot, frame in zip(slots, frames, strict=True):
             held = str(hashes[slot]) if status[slot] in FILLED else None
             outcomes.append(self._outcome(frame, held))
+            if outcomes[-1] == "revised":
+                self.replaced[frame.valid_time] = str(held)
         self._write(
             [
                 (slot, frame, outcome)

@@ -122,10 +122,13 @@ def test_each_bad_file_gets_its_sentence_and_the_good_ones_go_in(
 
 def test_a_later_file_for_a_filled_slot_is_a_revision(tmp_path: Path, make_file: MakeFile) -> None:
     ingest([make_file(k) for k in range(3)], tmp_path / "s.zarr")
+    before = Store.open(tmp_path / "s.zarr").content_hash[1]
     report = ingest([make_file(1, seed=99, name="corrected.nc")], tmp_path / "s.zarr")
     assert report.frames == {"revised": 1}
     assert "corrected.nc: replaces the frame of 2020-01-01 00:05" in report.revised[0]
-    assert Store.open(tmp_path / "s.zarr").source[1] == "corrected.nc"
+    store = Store.open(tmp_path / "s.zarr")
+    assert store.source[1] == "corrected.nc"
+    assert report.revised[0].endswith(f"hash {before} becomes {store.content_hash[1]}")
 
 
 def test_only_bad_files_make_no_store(tmp_path: Path) -> None:
