@@ -14,8 +14,8 @@ from flows.publishing import Published, verify_period
 from flows.training import build_event_tensors, train_network
 from nowcast.recipes import find_recipe
 from pipeline.forecasts import write_forecast
-from pipeline.ingest import IngestReport
 from pipeline.ingest import ingest as ingest_files
+from pipeline.ingest_report import IngestReport
 from pipeline.store import Store
 from pipeline.tensors import build_tensors as build_tensor_set
 

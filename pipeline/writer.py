@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import hashlib
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,14 +17,12 @@ import zarr
 from numpy.typing import NDArray
 from zarr.buffer import default_buffer_prototype
 
+from pipeline.axis import append, prepend
 from pipeline.layout import (
-    PER_SLOT,
     STATUSES,
     array_of,
     encode_frame,
     frame_key,
-    publish,
-    resize,
 )
 from pipeline.packing import pack
 from pipeline.quality import Shares, implausible
@@ -34,7 +30,6 @@ from pipeline.reflectivity import ZR
 from pipeline.store import FILLED, Store
 
 Outcome = Literal["observed", "late", "revised", "unchanged", "refused"]
-SECOND = np.timedelta64(1, "s")
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,17 +187,14 @@ class StoreWriter:
         slots = [self.store.slot(time) for time in valid_times]
         before, after = -min(0, *slots), max(0, *slots) + 1 - len(self.store)
         if before:
-            _prepend(self.path, before, self.store)
+            prepend(self.store, before)
             self._reopen()
         if after > 0:
             self._extend(self.store.times[0], after)
         return [slot + before for slot in slots]
 
     def _extend(self, first: np.datetime64, after: int) -> None:
-        known = len(self.store)
-        resize(self._group, known + after)
-        _write_times(self._group, first, self.store.cadence, known)
-        publish(self.path)
+        append(self._group, self.store, after, first)
         self._reopen()
 
 
@@ -212,40 +204,3 @@ def _runs(slots: Sequence[int]) -> list[tuple[int, int]]:
         return []
     breaks = [k for k in range(1, len(slots)) if slots[k] != slots[k - 1] + 1]
     return list(pairwise([0, *breaks, len(slots)]))
-
-
-def _write_times(
-    group: zarr.Group, first: np.datetime64, cadence: np.timedelta64, known: int = 0
-) -> None:
-    time = array_of(group, "time")
-    seconds = (first - np.datetime64(0, "s")) // SECOND
-    time[known:] = seconds + np.arange(known, time.shape[0]) * int(cadence // SECOND)
-
-
-def _prepend(path: Path, slots: int, store: Store) -> None:
-    """Put missing slots before the first: a sibling with the same frames linked, then a swap."""
-    new, old = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
-    shutil.rmtree(new, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
-    shutil.copytree(path, new, copy_function=os.link, ignore=_leave_out_along_time(path))
-    group = zarr.open_group(new, mode="r+", zarr_format=3, use_consolidated=False)
-    resize(group, len(store) + slots)
-    _write_times(group, store.times[0] - slots * store.cadence, store.cadence)
-    for name in PER_SLOT:
-        if name != "time":
-            array_of(group, name)[slots:] = getattr(store, name)
-    for frame in (path / "reflectivity" / "c").glob("*"):
-        shutil.copytree(
-            frame,
-            new / "reflectivity" / "c" / str(int(frame.name) + slots),
-            copy_function=os.link,
-        )
-    publish(new)
-    path.rename(old)
-    new.rename(path)
-    shutil.rmtree(old)
-
-
-def _leave_out_along_time(path: Path) -> Any:
-    along_time = {str(path / name) for name in (*PER_SLOT, "reflectivity")}
-    return lambda folder, names: [n for n in names if folder in along_time and n == "c"]
