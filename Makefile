@@ -17,7 +17,7 @@ test-slow: $(VENV)/installed-dev
 	$(BIN)/pytest -m slow
 
 benchmark: $(VENV)/installed-dev
-	$(BIN)/pytest tests/benchmarks -o addopts="" -o python_files="bench_*.py" --benchmark-columns=median,iqr,rounds
+	$(BIN)/pytest tests/benchmarks -o addopts="" -o python_files="bench_*.py" -s --benchmark-columns=median,iqr,rounds
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff format .
