@@ -11,6 +11,7 @@ import numpy as np
 import zarr
 
 from pipeline.layout import PER_SLOT, array_of, publish, resize
+from pipeline.lock import swap
 from pipeline.store import Store
 
 SECOND = np.timedelta64(1, "s")
@@ -34,12 +35,11 @@ def prepend(store: Store, slots: int) -> None:
     """Put missing slots before the first, without writing any frame anew.
 
     A sibling of the store is made that links the same chunks under their new numbers, then the
-    two change places; `Store.open` mends a cut between the two renames.
+    two change places.
     """
     path = store.path
-    new, old = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
+    new = path.with_name(f".{path.name}.new")
     shutil.rmtree(new, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
     shutil.copytree(path, new, copy_function=os.link, ignore=_leave_out_along_time(path))
     group = zarr.open_group(new, mode="r+", zarr_format=3, use_consolidated=False)
     resize(group, len(store) + slots)
@@ -54,9 +54,7 @@ def prepend(store: Store, slots: int) -> None:
             copy_function=os.link,
         )
     publish(new)
-    path.rename(old)
-    new.rename(path)
-    shutil.rmtree(old)
+    swap(path, new)
 
 
 def _leave_out_along_time(path: Path) -> Any:

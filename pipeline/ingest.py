@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 
@@ -56,13 +57,14 @@ def ingest(
     if reader is not None and reader not in READERS:
         raise ValueError(f"no reader {reader!r}; there are {sorted(READERS)}")
     decoded = decode_all(ordered, reader, workers, report.refuse, progress)
+    create = None
     if not store.exists():
         head = list(islice(decoded, HEAD))
         if not head:
             return report
-        _create(store, head, entry)
         decoded = chain(head, decoded)
-    with StoreWriter(store) as writer, ThreadPoolExecutor(1) as background:
+        create = partial(_create, store, head, entry)
+    with StoreWriter(store, create) as writer, ThreadPoolExecutor(1) as background:
         writing: Future[None] | None = None
         for batch in _batches(decoded, writer.store, entry, report):
             if writing:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.frames import Grid
 from pipeline.layout import STATUSES, array_of, lay_out
+from pipeline.lock import await_swap
 from pipeline.packing import unpack
 from pipeline.reflectivity import ZR
 
@@ -81,9 +82,7 @@ class Store:
             FileNotFoundError: If there is no store at the path.
             ValueError: If what is there is no store, or one of another version.
         """
-        set_aside = path.with_name(f".{path.name}.old")
-        if set_aside.exists() and not path.exists():
-            set_aside.rename(path)
+        await_swap(path)
         if not path.exists():
             raise FileNotFoundError(
                 f"{path}: no store here; make one with `nowcast ingest FILES --store {path}`"

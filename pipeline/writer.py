@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +24,7 @@ from pipeline.layout import (
     encode_frame,
     frame_key,
 )
+from pipeline.lock import locked, undo_cut_swap
 from pipeline.packing import pack
 from pipeline.quality import Shares, implausible
 from pipeline.reflectivity import ZR
@@ -76,25 +77,27 @@ class StoreWriter:
 
     `replaced` holds the content hash that each revised frame had before, by valid time.
 
+    Args:
+        path: The store.
+        create: Makes the store if there is none; called under the lock.
+
     Raises:
         BlockingIOError: On entry, if another writer is at work.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, create: Callable[[], object] | None = None) -> None:
+        self.path, self._create = path, create
         self.replaced: dict[np.datetime64, str] = {}
-        self._lock_path = path.with_name(f".{path.name}.lock")
+        self._held = ExitStack()
 
     def __enter__(self) -> Self:
-        self._lock = self._lock_path.open("a")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._lock.close()
-            raise BlockingIOError(
-                f"{self.path}: another process is writing to this store; try again when it is done"
-            ) from error
-        self._reopen()
+        with ExitStack() as held:
+            held.enter_context(locked(self.path))
+            undo_cut_swap(self.path)
+            if self._create and not self.path.exists():
+                self._create()
+            self._reopen()
+            self._held = held.pop_all()
         filled = np.flatnonzero(self.store.observed)
         self._newest_before = self.store.times[filled[-1]] if filled.size else None
         return self
@@ -105,7 +108,7 @@ class StoreWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._lock.close()
+        self._held.close()
 
     def _reopen(self) -> None:
         self.store = Store.open(self.path)

@@ -15,6 +15,7 @@ from pipeline.ingest import ingest
 from pipeline.store import Store
 
 GROUP = 6
+KILLS = 200
 INGEST = f"""
 import sys
 from pathlib import Path
@@ -94,14 +95,12 @@ def duration(files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> flo
     return time.perf_counter() - began
 
 
-@pytest.mark.parametrize(
-    "kills", [3, pytest.param(200, marks=pytest.mark.slow)], ids=["a few", "many"]
-)
+@pytest.mark.slow
 @pytest.mark.parametrize("writers", [1, 2])
 def test_a_killed_ingest_loses_and_tears_no_frame(
-    tmp_path: Path, files: list[Path], duration: float, kills: int, writers: int
+    tmp_path: Path, files: list[Path], duration: float, writers: int
 ) -> None:
-    instants = np.random.default_rng(writers).uniform(0, duration, kills)
+    instants = np.random.default_rng(writers).uniform(0, duration, KILLS)
     for seconds in instants:
         folder = tmp_path / "run"
         folder.mkdir()
