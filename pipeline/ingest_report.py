@@ -36,7 +36,8 @@ class IngestReport:
     def sentence(self) -> str:
         """What happened, for people."""
         frames = ", ".join(f"{count} {name}" for name, count in sorted(self.frames.items()))
-        return f"{self.store}: {frames or 'no frame'}; {len(self.refused)} files refused"
+        files = "1 file" if len(self.refused) == 1 else f"{len(self.refused)} files"
+        return f"{self.store}: {frames or 'no frame'}; {files} refused"
 
     def to_json(self) -> dict[str, Any]:
         """What happened, in types that JSON knows."""

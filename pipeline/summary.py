@@ -74,8 +74,8 @@ class StoreSummary:
             ),
             ("slots", slots or "none"),
             ("gaps", "\n".join(map(gap_text, self.gaps)) or "none"),
-            ("wet share", f"{self.wet_share:.1%} of the observed pixels"),
-            ("observed share", f"{self.observed_share:.1%} of the pixels"),
+            ("wet share", _percent(self.wet_share, "of the observed pixels")),
+            ("observed share", _percent(self.observed_share, "of the pixels")),
             ("size", f"{self.size_bytes / 1e6:.1f} MB"),
         ]
 
@@ -130,6 +130,10 @@ def find_gaps(times: NDArray[np.datetime64], observed: NDArray[np.bool_]) -> tup
     """First and last time of each stretch of slots that no frame fills."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], ~observed, [False]]).astype(np.int8)))
     return tuple((times[a], times[b - 1]) for a, b in edges.reshape(-1, 2))
+
+
+def _percent(share: float, of_what: str) -> str:
+    return "unknown" if np.isnan(share) else f"{share:.1%} {of_what}"
 
 
 def _mean(shares: NDArray[np.float32]) -> float:

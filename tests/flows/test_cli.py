@@ -54,7 +54,7 @@ def test_ingest_takes_good_files_and_names_each_bad_one(
     store = tmp_path / "s.zarr"
     code, out, err = nowcast("ingest", *storm_files[:3], bad, "--store", store)
     assert code == 1
-    assert "3 observed; 1 files refused" in out
+    assert "3 observed; 1 file refused" in out
     assert err.strip().splitlines() == [
         line for line in err.strip().splitlines() if line.startswith(f"{bad}: ")
     ]
