@@ -13,10 +13,12 @@ from nowcast.training import Progress, fit, make_fabric
 from pipeline.loader import WindowLoader
 from pipeline.store import Store
 from pipeline.tensors import TensorSet, build_tensors
-from pipeline.windows import FRACTIONS, SPLITS, Splits, WindowRule, split_periods, usual_guard
+from pipeline.windows import FRACTIONS, Splits, WindowRule, split_periods, usual_guard
 
 LARGEST_TEST = 0.5
 ISSUE_TIMES = 12
+# a wider view of the few validation windows tells the better weights more surely
+VALIDATION_CROPS = 4
 
 
 def train_network(
@@ -38,16 +40,21 @@ def train_network(
         if len(cadences) != 1:
             raise ValueError(f"tensor sets: expected one cadence, found {cadences} minutes")
         recipe = replace(recipe, task=replace(recipe.task, cadence_minutes=cadences[0]))
-    train, validation = (
-        WindowLoader(
-            sets,
-            split,
-            batch_size=recipe.batch_size,
-            crop=recipe.crop,
-            seed=recipe.seed,
-            augment=recipe.augment,
-        )
-        for split in SPLITS[:2]
+    train = WindowLoader(
+        sets,
+        "train",
+        batch_size=recipe.batch_size,
+        crop=recipe.crop,
+        seed=recipe.seed,
+        augment=recipe.augment,
+    )
+    largest = max(max(tensors.manifest.height, tensors.manifest.width) for tensors in sets)
+    validation = WindowLoader(
+        sets,
+        "validation",
+        batch_size=max(recipe.batch_size // VALIDATION_CROPS**2, 1),
+        crop=min(VALIDATION_CROPS * recipe.crop, largest),
+        augment=False,
     )
     return fit(recipe, train, validation, run_dir, make_fabric(recipe), resume, progress)
 

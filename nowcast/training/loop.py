@@ -45,7 +45,7 @@ def fit(
     Args:
         recipe: What to train, and how.
         train: Batches of the recipe's size.
-        validation: Samples that choose the best weights, those before the first step among them.
+        validation: Samples that choose the best weights.
         run_dir: Made if absent; holds one run.
         fabric: Where and in which precision to compute, e.g. `make_fabric(recipe)`.
         resume: Whether to go on with the run in the folder, if there is one.
@@ -66,8 +66,6 @@ def fit(
     with ExitStack() as stack:
         stop = stack.enter_context(held_signals())
         log = stack.enter_context(_log_of(run, run_dir))
-        if run.step == 0:
-            _validate(run, validation, run_dir, log)
         if progress is None and fabric.is_global_zero and sys.stderr.isatty():
             progress = stack.enter_context(progress_bar(recipe.name, recipe.steps))
         for batch in stack.enter_context(_closed(train.stream(run.step, recipe.steps))):
