@@ -60,7 +60,7 @@ def peer_seconds(fields: tuple[np.ndarray, np.ndarray]) -> float:
 
 
 @pytest.mark.parametrize("missing", [False, True], ids=["complete", "a fifth missing"])
-def test_a_tally_is_faster_than_pysteps(
+def test_a_tally_is_ten_times_faster_than_pysteps(
     benchmark: Any, fields: tuple[np.ndarray, np.ndarray], peer_seconds: float, missing: bool
 ) -> None:
     forecast, observed = (
@@ -81,4 +81,4 @@ def test_a_tally_is_faster_than_pysteps(
     benchmark.extra_info |= {"pysteps seconds": peer_seconds, "times as fast": ratio}
     report = f"pysteps {peer_seconds:.2f} s, tally {benchmark.stats['min']:.3f} s: {ratio:.1f} ×"
     sys.stderr.write(f"\n{report}\n")
-    assert ratio > 1, report
+    assert ratio >= 10, report
