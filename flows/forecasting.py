@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 import xarray as xr
@@ -11,19 +9,21 @@ from torch import Tensor
 
 from nowcast.checkpoint import code_version
 from nowcast.forecasters import Forecaster, Rollout, load_forecaster
+from pipeline.clock import clock, format_cadence
 from pipeline.forecasts import make_forecast
-from pipeline.store import Store, clock, format_cadence
+from pipeline.places import Address
+from pipeline.store import Store
 
 PAST = 3
 
 
 def issue_forecast(
-    store_path: Path, forecaster_name: str, at: str = "latest", lead_minutes: int = 60
+    address: Address, forecaster_name: str, at: str = "latest", lead_minutes: int = 60
 ) -> xr.Dataset:
     """One forecast from the frames up to its issue time, as a forecast file holds it.
 
     Args:
-        store_path: The store.
+        address: The store.
         forecaster_name: A name in FORECASTERS or the path of a checkpoint.
         at: The issue time in UTC, or "latest" for the newest frame.
         lead_minutes: How far ahead; a multiple of the cadence.
@@ -32,7 +32,7 @@ def issue_forecast(
         ValueError: If the store has no frame at that time, or the lead time, the cadence or the
             forecaster does not fit.
     """
-    store = Store.open(store_path)
+    store = Store.open(address)
     forecaster = fitting_forecaster(forecaster_name, store)
     steps = lead_steps(store, lead_minutes)
     slot = issue_slot(store, at)
@@ -40,7 +40,7 @@ def issue_forecast(
     provenance = {
         "forecaster": forecaster.name,
         "checkpoint": forecaster.fingerprint if isinstance(forecaster, Rollout) else "none",
-        "store": str(store_path),
+        "store": str(address),
         "product": store.product,
         "code_version": code_version(),
     }
@@ -95,14 +95,14 @@ def issue_slot(store: Store, at: str) -> int:
     """
     filled = np.flatnonzero(store.observed)
     if not filled.size:
-        raise ValueError(f"{store.path}: the store holds no frame yet; ingest files first")
+        raise ValueError(f"{store.address}: the store holds no frame yet; ingest files first")
     if at == "latest":
         return int(filled[-1])
     slot = store.slot(parse_time(at))
     if slot not in filled:
         held = f"{clock(store.times[filled[0]])} to {clock(store.times[filled[-1]])}"
         raise ValueError(
-            f"{store.path}: no frame at {clock(parse_time(at))}; it holds frames from {held}"
+            f"{store.address}: no frame at {clock(parse_time(at))}; it holds frames from {held}"
         )
     return slot
 

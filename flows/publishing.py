@@ -19,8 +19,9 @@ from nowcast.checkpoint import code_version
 from nowcast.forecasters import Forecaster, Rollout
 from nowcast.report import ForecasterFacts, ReportFacts, write_report
 from nowcast.verification.scores_file import score_table
+from pipeline.places import Address
 from pipeline.store import Store
-from pipeline.summary import StoreSummary, gap_text, summarise
+from pipeline.summary import StoreSummary, gap_lines, summarise
 from pipeline.windows import as_datetime
 
 Period = tuple[np.datetime64, np.datetime64]
@@ -69,7 +70,7 @@ class Published:
 
 
 def verify_period(
-    store_path: Path,
+    address: Address,
     forecasters: Sequence[str],
     period: Period,
     out: Path,
@@ -81,7 +82,7 @@ def verify_period(
     """Score forecasters over a period and write scores.nc and report.html.
 
     Args:
-        store_path: The store.
+        address: The store.
         forecasters: Names in FORECASTERS or paths of checkpoints.
         period: First and last time from which frames are used, UTC.
         out: Folder to write to.
@@ -92,7 +93,7 @@ def verify_period(
     Raises:
         ValueError: If nothing can be verified in the period, or a forecaster does not fit.
     """
-    store = Store.open(store_path)
+    store = Store.open(address)
     comparison = Comparison.of(store, forecasters, lead_minutes)
     slots = issue_slots(store, *period, comparison.steps)
     scores = score(comparison, slots, progress)
@@ -126,7 +127,7 @@ def _facts(
         frames=summary.frames,
         missing_slots=sum(summary.slots.values()) - summary.frames,
         wet_share=summary.wet_share,
-        gaps=tuple(map(gap_text, summary.gaps)),
+        gaps=tuple(gap_lines(summary.gaps)),
         forecasters=tuple(
             _forecaster_facts(forecaster, mean(comparison.seconds[name]), seconds)
             for name, forecaster in comparison.forecasters.items()

@@ -16,14 +16,17 @@ from nowcast.recipes import find_recipe
 from pipeline.forecasts import write_forecast
 from pipeline.ingest import ingest as ingest_files
 from pipeline.ingest_report import IngestReport
+from pipeline.places import Address
 from pipeline.store import Store
 from pipeline.tensors import build_tensors as build_tensor_set
 
 
 @task(task_run_name="ingest {store}")
-def ingest_task(files: list[Path], store: Path, product: str | None = None) -> IngestReport:
-    """Fill the slots of a store."""
-    return ingest_files(files, store, product=product)
+def ingest_task(
+    files: list[Path], store: Address, product: str | None = None, dask: str | None = None
+) -> IngestReport:
+    """Fill the slots of a store; this task alone writes, whoever decodes."""
+    return ingest_files(files, store, product=product, dask=dask)
 
 
 @task(task_run_name="tensors of {store}")
@@ -74,9 +77,11 @@ def verify_task(
 
 
 @flow(name="ingest")
-def ingest(files: list[Path], store: Path, product: str | None = None) -> IngestReport:
-    """Put the frames of radar files into a store."""
-    return ingest_task(files, store, product)
+def ingest(
+    files: list[Path], store: Address, product: str | None = None, dask: str | None = None
+) -> IngestReport:
+    """Put the frames of radar files into a store; on a Dask cluster if its address is given."""
+    return ingest_task(files, store, product, dask)
 
 
 @flow(name="build-tensors")

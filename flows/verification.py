@@ -15,7 +15,8 @@ import xarray as xr
 from flows.forecasting import PAST, fitting_forecaster, forecast_at, lead_steps
 from nowcast.forecasters import Forecaster
 from nowcast.verification.tally import SCALES_KM, THRESHOLDS, Tally
-from pipeline.store import Store, clock
+from pipeline.clock import clock
+from pipeline.store import Store
 
 Progress = Callable[[int, int], None]
 
@@ -100,7 +101,7 @@ def issue_slots(store: Store, start: np.datetime64, end: np.datetime64, steps: i
     if not slots:
         held = f"{clock(times[0])} to {clock(times[-1])}" if len(times) else "nothing"
         raise ValueError(
-            f"{store.path}: no forecast of {steps} steps can be verified from {clock(start)} to "
+            f"{store.address}: no forecast of {steps} steps can be verified from {clock(start)} to "
             f"{clock(end)}; the store holds {held}"
         )
     return slots
@@ -119,6 +120,7 @@ def score(
         store.zr,
         SCALES_KM,
         store.grid.pixel_m / 1000,
+        cadence_minutes=minutes,
     )
     times = store.times
 

@@ -7,7 +7,7 @@ import json
 import os
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,10 @@ METADATA = "nowcast"
 FORMAT = "nowcast checkpoint 1"
 STATE_FORMAT = "nowcast state 1"
 
+UNKNOWN = "unknown"
+
+Provenance = Mapping[str, Any]
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -36,6 +40,7 @@ class Checkpoint:
         scores: Of the validation samples: sums of the task.
         fingerprint: The first 16 hexadecimal digits of the file's SHA-256.
         code_version: Of the program that trained it.
+        provenance: What it was trained on, as `fit` was told; empty where it was not.
     """
 
     network: nn.Module
@@ -44,6 +49,7 @@ class Checkpoint:
     scores: dict[str, float]
     fingerprint: str
     code_version: str
+    provenance: Provenance = field(default_factory=dict)
 
     @property
     def task(self) -> Task:
@@ -52,7 +58,12 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    path: Path, network: nn.Module, recipe: Recipe, step: int, scores: Mapping[str, float]
+    path: Path,
+    network: nn.Module,
+    recipe: Recipe,
+    step: int,
+    scores: Mapping[str, float],
+    provenance: Provenance | None = None,
 ) -> None:
     """Write the weights and how they came to be, whole or not at all."""
     weights = {
@@ -64,6 +75,7 @@ def save_checkpoint(
         "step": step,
         "scores": dict(scores),
         "code_version": code_version(),
+        "provenance": dict(provenance or {}),
     }
     partial = path.with_name(path.name + ".partial")
     # safetensors writes several entries in any order: one keeps equal files equal
@@ -95,7 +107,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise ValueError(f"{path}: its weights do not fit its recipe: {reason}") from error
     network.eval().requires_grad_(requires_grad=False)
     step, scores, code = about["step"], about["scores"], about["code_version"]
-    return Checkpoint(network, recipe, step, scores, fingerprint(path), code)
+    provenance = about.get("provenance", {})
+    return Checkpoint(network, recipe, step, scores, fingerprint(path), code, provenance)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -109,18 +122,22 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         ) from error
 
 
-def save_state(path: Path, recipe: Recipe, state: Mapping[str, Any]) -> None:
+def save_state(
+    path: Path, recipe: Recipe, state: Mapping[str, Any], provenance: Provenance | None = None
+) -> None:
     """Write what a run needs to go on, whole or not at all."""
     partial = path.with_name(path.name + ".partial")
-    torch.save({"format": STATE_FORMAT, "recipe": recipe.to_json(), **state}, partial)
+    about = {"format": STATE_FORMAT, "recipe": recipe.to_json(), "data": _data(provenance)}
+    torch.save({**about, **state}, partial)
     _put(partial, path)
 
 
-def load_state(path: Path, recipe: Recipe) -> dict[str, Any]:
+def load_state(path: Path, recipe: Recipe, provenance: Provenance | None = None) -> dict[str, Any]:
     """What `save_state` wrote, on the CPU.
 
     Raises:
-        ValueError: If the file is no such state, or was written by another recipe.
+        ValueError: If the file is no such state, or was written by another recipe or on data of
+            another fingerprint.
     """
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
@@ -137,7 +154,17 @@ def load_state(path: Path, recipe: Recipe) -> dict[str, Any]:
             f"{path}: expected a run of recipe {recipe.name!r}, found one of {other.name!r} with "
             f"other {_differences(recipe, other)}; resume with that recipe or take another folder"
         )
+    data = state.pop("data", UNKNOWN)
+    if data != _data(provenance):
+        raise ValueError(
+            f"{path}: expected a run on data of fingerprint {_data(provenance)}, found {data}: "
+            "they changed since it began; take another folder, or remove this one to train anew"
+        )
     return state
+
+
+def _data(provenance: Provenance | None) -> str:
+    return str((provenance or {}).get("fingerprint", UNKNOWN))
 
 
 def _differences(recipe: Recipe, other: Recipe) -> str:

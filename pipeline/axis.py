@@ -2,64 +2,67 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import zarr
+from zarr.abc.store import Store as ZarrStore
 
+from pipeline.frame_objects import FOLDER, renumber
 from pipeline.layout import PER_SLOT, array_of, publish, resize
-from pipeline.lock import swap
+from pipeline.places import Place
 from pipeline.store import Store
 
 SECOND = np.timedelta64(1, "s")
 
 
-def append(group: zarr.Group, store: Store, slots: int, first: np.datetime64) -> None:
+def first_of_shard(valid_time: np.datetime64, store: Store) -> np.datetime64:
+    """The first slot of the shard that would hold a time: shards begin at the same times of all
+    stores of one cadence, so that the order in which frames come does not matter.
+    """
+    length = (store.shard or 1) * store.cadence
+    since = valid_time - np.datetime64(0, "ns")
+    phase = since % store.cadence
+    return valid_time - (since - phase) % length
+
+
+def append(objects: ZarrStore, store: Store, slots: int, first: np.datetime64) -> None:
     """Put missing slots behind the last; readers see them once all arrays have them.
 
     Args:
-        group: The store's arrays, opened for writing; a cut run may have left some too long.
+        objects: The store's objects, for writing; a cut run may have left some arrays too long.
         store: The same as readers see it.
         slots: How many to add.
         first: The first slot's time, which an empty store gets by this.
     """
+    group = zarr.open_group(objects, mode="r+", zarr_format=3, use_consolidated=False)
     resize(group, len(store) + slots)
     _write_times(group, first, store.cadence, len(store))
-    publish(store.path)
+    if store.shard:
+        publish(objects)
 
 
-def prepend(store: Store, slots: int) -> None:
-    """Put missing slots before the first, without writing any frame anew.
+def prepend(place: Place, store: Store, slots: int) -> None:
+    """Put missing slots before the first: whole shards, so that no frame is written anew.
 
-    A sibling of the store is made that links the same chunks under their new numbers, then the
-    two change places.
+    Raises:
+        ValueError: Where the place cannot give its objects other numbers.
     """
-    path = store.path
-    new = path.with_name(f".{path.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    shutil.copytree(path, new, copy_function=os.link, ignore=_leave_out_along_time(path))
-    group = zarr.open_group(new, mode="r+", zarr_format=3, use_consolidated=False)
-    resize(group, len(store) + slots)
-    _write_times(group, store.times[0] - slots * store.cadence, store.cadence, 0)
-    for name in PER_SLOT:
-        if name != "time":
-            array_of(group, name)[slots:] = store.column(name)
-    for frame in (path / "reflectivity" / "c").glob("*"):
-        shutil.copytree(
-            frame,
-            new / "reflectivity" / "c" / str(int(frame.name) + slots),
-            copy_function=os.link,
-        )
-    publish(new)
-    swap(path, new)
+    shift = slots // (store.shard or 1)
 
+    def moved(key: str) -> str | None:
+        name, _, rest = key.partition("/")
+        if name in PER_SLOT and rest.startswith("c/"):
+            return None
+        return renumber(key, shift) if key.startswith(FOLDER) else key
 
-def _leave_out_along_time(path: Path) -> Any:
-    along_time = {str(path / name) for name in (*PER_SLOT, "reflectivity")}
-    return lambda folder, names: [n for n in names if folder in along_time and n == "c"]
+    with place.renumbered(moved) as objects:
+        group = zarr.open_group(objects, mode="r+", zarr_format=3, use_consolidated=False)
+        resize(group, len(store) + slots)
+        _write_times(group, store.times[0] - slots * store.cadence, store.cadence, 0)
+        for name in PER_SLOT:
+            if name != "time":
+                array_of(group, name)[slots:] = store.column(name)
+        if store.shard:
+            publish(objects)
 
 
 def _write_times(

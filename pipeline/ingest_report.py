@@ -23,14 +23,13 @@ class Refusal:
 class IngestReport:
     """What became of the files: frames by outcome, and the refused files."""
 
-    store: Path
+    store: str
     frames: Counter[str] = field(default_factory=Counter)
     refused: list[Refusal] = field(default_factory=list)
     revised: list[str] = field(default_factory=list)
 
-    def refuse(self, path: Path, error: Exception) -> None:
-        """Note a file that did not go in; the sentence need not repeat its path."""
-        reason = str(error).removeprefix(f"{path}: ")
+    def refuse(self, path: Path, reason: str) -> None:
+        """Note a file that did not go in."""
         self.refused.append(Refusal(path, reason))
 
     def sentence(self) -> str:
@@ -43,7 +42,7 @@ class IngestReport:
         """What happened, in types that JSON knows."""
         refused = [{"path": str(r.path), "reason": r.reason} for r in self.refused]
         return {
-            "store": str(self.store),
+            "store": self.store,
             "frames": dict(self.frames),
             "refused": refused,
             "revised": self.revised,

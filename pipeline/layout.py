@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import zarr
 from numcodecs import zstd
 from numpy.typing import NDArray
-from zarr.codecs import ZstdCodec
-from zarr.storage import LocalStore
+from zarr.abc.store import Store as ZarrStore
+from zarr.buffer import default_buffer_prototype
+from zarr.codecs import BloscCodec, TransposeCodec, ZstdCodec
 
 from pipeline.frames import Grid
 from pipeline.packing import MISSING, SCALE
 
-SLOTS_PER_CHUNK = 1024
+Order = Literal["C", "F"]
+
+SLOTS_PER_CHUNK = 4096
+TEXTS_PER_CHUNK = 1024
+SHARD_PERIOD = np.timedelta64(2, "h")
 # few distinct values: whole int16 words compress better than shuffled bytes or bits
-ZSTD_LEVEL = 2
+LIVE_LEVEL = 2
+SETTLED_LEVEL = 19
+# 2⁻¹⁷ degree is less than a metre
+DEGREE_STEPS = 2.0**17
 STATUSES = ("missing", "observed", "late", "revised", "refused")
 
 PER_SLOT: dict[str, tuple[str, Any, dict[str, Any]]] = {
@@ -54,45 +63,91 @@ PER_SLOT: dict[str, tuple[str, Any, dict[str, Any]]] = {
     ),
     "source": ("str", "", {"long_name": "name of the file that filled the slot"}),
     "content_hash": ("str", "", {"long_name": "SHA-256 of the packed frame, 32 digits"}),
+    "settled": (
+        "int8",
+        0,
+        {
+            "long_name": "how the frame is compressed",
+            "flag_values": [0, 1],
+            "flag_meanings": "live settled",
+        },
+    ),
 }
 
 
-def frame_key(slot: int) -> str:
-    """Where in a store the chunk of a slot's frame is."""
-    return f"reflectivity/c/{slot}/0/0"
+def slots_per_shard(cadence: np.timedelta64) -> int:
+    """How many consecutive slots share a shard."""
+    return max(1, round(SHARD_PERIOD / cadence))
 
 
-def encode_frame(packed: NDArray[np.int16]) -> bytes:
+def encode_frame(packed: NDArray[np.int16], order: Order, level: int = LIVE_LEVEL) -> bytes:
     """The chunk of one packed frame (H, W), as the codecs of the array would make it."""
-    return bytes(zstd.compress(packed.astype("<i2", order="C", copy=False), level=ZSTD_LEVEL))
+    words = np.ascontiguousarray(packed.T if order == "F" else packed, "<i2")
+    return bytes(zstd.compress(words, level=level))
 
 
-def lay_out(path: Path, grid: Grid, attributes: Mapping[str, Any]) -> None:
-    """Write an empty store: a grid, no slot yet."""
-    group = zarr.open_group(path, mode="w-", zarr_format=3, attributes=dict(attributes))
-    _lay_out_reflectivity(group, grid)
+def decode_frame(chunk: bytes, shape: tuple[int, int], order: Order) -> NDArray[np.int16]:
+    """The packed frame (H, W) of a chunk.
+
+    Raises:
+        RuntimeError: If the chunk is damaged.
+        ValueError: If it holds another number of pixels.
+    """
+    words = np.frombuffer(zstd.decompress(chunk), "<i2")
+    return words.reshape(shape) if order == "C" else words.reshape(shape[::-1]).T
+
+
+def best_order(packed: NDArray[np.int16]) -> Order:
+    """Whether frames like this one get smaller row by row, "C", or column by column, "F"."""
+    return "F" if len(encode_frame(packed, "F")) < len(encode_frame(packed, "C")) else "C"
+
+
+def lay_out(
+    objects: ZarrStore,
+    grid: Grid,
+    attributes: Mapping[str, Any],
+    *,
+    order: Order,
+    shard: int | None,
+) -> None:
+    """Write an empty store: a grid, no slot yet.
+
+    Args:
+        objects: Where to; nothing is there.
+        grid: The pixels' places.
+        attributes: Of the group.
+        order: How each frame is scanned.
+        shard: How many slots share an object; None gives each frame its own.
+    """
+    group = zarr.open_group(objects, mode="w", zarr_format=3, attributes=dict(attributes))
+    _lay_out_reflectivity(group, grid, order, shard)
     for name, (dtype, fill, cf_attributes) in PER_SLOT.items():
         group.create_array(
             name,
             shape=(0,),
-            chunks=(SLOTS_PER_CHUNK,),
+            chunks=(TEXTS_PER_CHUNK if dtype == "str" else SLOTS_PER_CHUNK,),
             dtype=dtype,
             fill_value=fill,
             dimension_names=("time",),
             attributes=cf_attributes,
         )
     _lay_out_places(group, grid)
-    publish(path)
+    if shard:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Consolidated metadata")
+            zarr.consolidate_metadata(objects, zarr_format=3)
 
 
-def _lay_out_reflectivity(group: zarr.Group, grid: Grid) -> None:
+def _lay_out_reflectivity(group: zarr.Group, grid: Grid, order: Order, shard: int | None) -> None:
     group.create_array(
         "reflectivity",
         shape=(0, *grid.shape),
         chunks=(1, *grid.shape),
+        shards=(shard, *grid.shape) if shard else None,
         dtype="int16",
         fill_value=MISSING,
-        compressors=ZstdCodec(level=ZSTD_LEVEL),
+        filters=[TransposeCodec(order=(0, 2, 1))] if order == "F" else None,
+        compressors=ZstdCodec(level=LIVE_LEVEL),
         dimension_names=("time", "y", "x"),
         attributes={
             "standard_name": "equivalent_reflectivity_factor",
@@ -115,8 +170,9 @@ def _lay_out_places(group: zarr.Group, grid: Grid) -> None:
     ):
         group.create_array(
             name,
-            data=degrees.astype(np.float32),
+            data=(np.rint(degrees * DEGREE_STEPS) / DEGREE_STEPS).astype(np.float32),
             chunks=grid.shape,
+            compressors=BloscCodec(cname="zstd", clevel=9, shuffle="shuffle"),
             dimension_names=("y", "x"),
             attributes={"standard_name": name, "units": units},
         )
@@ -137,11 +193,27 @@ def resize(group: zarr.Group, slots: int) -> None:
     reflectivity.resize((slots, *reflectivity.shape[1:]))
 
 
-def publish(path: Path) -> None:
-    """Let readers see the new lengths: one file, replaced at once, says them all."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Consolidated metadata")
-        zarr.consolidate_metadata(LocalStore(path), zarr_format=3)
+def publish(objects: ZarrStore) -> None:
+    """Let readers of consolidated metadata see the new lengths: one object says them all."""
+    asyncio.run(_publish(objects))
+
+
+async def _publish(objects: ZarrStore) -> None:
+    prototype = default_buffer_prototype()
+
+    async def read(key: str) -> Any:
+        found = await objects.get(key, prototype)
+        if found is None:
+            raise FileNotFoundError(f"{objects}: expected an object {key}, found none")
+        return json.loads(found.to_bytes())
+
+    root = await read("zarr.json")
+    consolidated = root["consolidated_metadata"]["metadata"]
+    names = [*PER_SLOT, "reflectivity"]
+    found = await asyncio.gather(*(read(f"{name}/zarr.json") for name in names))
+    consolidated.update(zip(names, found, strict=True))
+    text = json.dumps(root, indent=2).encode()
+    await objects.set("zarr.json", prototype.buffer.from_bytes(text))
 
 
 def array_of(group: zarr.Group, name: str) -> zarr.Array[Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from data_catalog.product import Split
 from pipeline.batch import Batch
 from pipeline.packing import MISSING, unpack
+from pipeline.prefetch import prefetch
 from pipeline.tensor_set import TensorSet, Windows
 from pipeline.windows import WindowRule
 
@@ -208,25 +207,6 @@ def turned(frames: NDArray[np.int16], turn: int) -> NDArray[np.int16]:
     """A view of square frames (T, h, h) after `turn` % 4 quarter turns, mirrored from 4 on."""
     mirrored = frames[:, :, ::-1] if turn >= 4 else frames
     return np.rot90(mirrored, turn % 4, (1, 2))
-
-
-def prefetch(make: Callable[[int], Item], numbers: Iterable[int], threads: int) -> Iterator[Item]:
-    """make(n) for every n, in order, at most two a thread ahead; ends when it is closed."""
-    if threads < 1:
-        yield from map(make, numbers)
-        return
-    with ThreadPoolExecutor(threads, "loader") as pool:
-        ahead: deque[Future[Item]] = deque()
-        try:
-            for n in numbers:
-                ahead.append(pool.submit(make, n))
-                if len(ahead) > 2 * threads:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            for future in ahead:
-                future.cancel()
 
 
 def _overlap(edge: int, crop: int, size: int) -> tuple[slice, slice]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data_catalog.product import Period, Split
 
-VERSION = 1
+VERSION = 2
+NAME = "manifest.json"
+# what changes without a change of what the set holds
+ABOUT_THE_STORE = {"store", "store_snapshot", "statuses"}
 
 
 class _Frozen(BaseModel):
@@ -40,7 +44,16 @@ class SplitCount(_Frozen):
 
 
 class Manifest(_Frozen):
-    """What a tensor set holds and what it was made from."""
+    """What a tensor set holds and what it was made from.
+
+    Args:
+        period: From the first to the last frame used.
+        splits: Which windows are in the set.
+        store: The address of the store.
+        store_fingerprint: Of the store's slots in the period.
+        store_snapshot: The Icechunk snapshot that was read, if it was one.
+        statuses: How many slots of the period had which status.
+    """
 
     version: int
     product: str
@@ -55,8 +68,20 @@ class Manifest(_Frozen):
     past: int
     future: int
     splits: dict[Split, SplitCount]
+    store: str
     store_fingerprint: str
+    store_snapshot: str | None
+    statuses: dict[str, int]
     acceptance: Acceptance
+
+    def content(self) -> str:
+        """What decides every byte of frames and windows, as one line; equal for equal sets."""
+        return json.dumps(self.model_dump(mode="json", exclude=ABOUT_THE_STORE), sort_keys=True)
+
+    def provenance(self) -> dict[str, Any]:
+        """What a run that read this set names of it, as JSON."""
+        names = ("product", "period", "past", "future", "store_fingerprint", "store_snapshot")
+        return self.model_dump(mode="json", include=set(names))
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
@@ -66,7 +91,7 @@ class Manifest(_Frozen):
             FileNotFoundError: If there is none.
             ValueError: If it is of another version or damaged.
         """
-        path = folder / "manifest.json"
+        path = folder / NAME
         if not path.exists():
             raise FileNotFoundError(
                 f"{folder}: no tensor set here; make one with "
@@ -86,6 +111,12 @@ class Manifest(_Frozen):
             raise ValueError(
                 f"{path}: expected a manifest, found {place}: {fault['msg']}; build the set anew"
             ) from error
+
+    def write(self, folder: Path) -> None:
+        """Write the manifest into the folder of its set, whole or not at all."""
+        partial = folder / f"{NAME}.partial"
+        partial.write_text(self.model_dump_json(indent=2), "utf-8")
+        partial.replace(folder / NAME)
 
 
 class _Version(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,8 @@ class Shares:
     def of(cls, packed: NDArray[np.int16], zr: ZR) -> Shares:
         """The shares of one packed frame (H, W); wet is NaN where nothing was observed."""
         observed = np.count_nonzero(packed != MISSING)
-        wet = np.count_nonzero(packed >= zr.threshold_dbz(WET_RATE) / SCALE)
+        # an integer threshold, because comparing int16 with a float first converts every pixel
+        wet = np.count_nonzero(packed >= math.ceil(zr.threshold_dbz(WET_RATE) / SCALE))
         return cls(observed / packed.size, wet / observed if observed else float("nan"))
 
 
@@ -36,9 +38,11 @@ def implausible(packed: NDArray[np.int16]) -> str | None:
     Hail and clutter reach IMPLAUSIBLE_DBZ in a few pixels; a larger share of them means that a
     missing code or another quantity was decoded as reflectivity.
     """
+    beyond = np.count_nonzero(packed > round(IMPLAUSIBLE_DBZ / SCALE))
+    if beyond <= 4:
+        return None
     observed = np.count_nonzero(packed != MISSING)
-    beyond = np.count_nonzero(packed > IMPLAUSIBLE_DBZ / SCALE)
-    if observed and beyond > max(IMPLAUSIBLE_SHARE * observed, 4):
+    if beyond > IMPLAUSIBLE_SHARE * observed:
         share = f"{beyond / observed:.1%}"
         return f"expected reflectivity, found {share} of the pixels above {IMPLAUSIBLE_DBZ:.0f} dBZ"
     return None

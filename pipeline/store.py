@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import re
-import shutil
+import time
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
+from pipeline.clock import clock, format_cadence, nearest_slot_time, parse_cadence
 from pipeline.frames import Grid
-from pipeline.layout import STATUSES, array_of, lay_out
-from pipeline.lock import await_swap
+from pipeline.layout import (
+    SLOTS_PER_CHUNK,
+    STATUSES,
+    Order,
+    array_of,
+    lay_out,
+    slots_per_shard,
+)
 from pipeline.packing import unpack
+from pipeline.places import Address, Place, place_of
 from pipeline.reflectivity import ZR
 
-VERSION = 1
+VERSION = 2
+TRIES = 3
 FILLED = [STATUSES.index(name) for name in ("observed", "late", "revised")]
 
 
@@ -30,33 +37,41 @@ class Store:
     Opens with plain `xarray.open_zarr` too. A frame counts only where its status says so.
     """
 
-    def __init__(self, path: Path, group: zarr.Group) -> None:
-        self.path = path
-        self._group = group
+    def __init__(self, place: Place, group: zarr.Group) -> None:
+        self._place, self._group = place, group
+        self._arrays: dict[str, zarr.Array[Any]] = {}
+        self.address, self.snapshot = place.address, place.snapshot
         attributes = group.attrs.asdict()
         self.product = str(attributes["product"])
         self.licence = str(attributes["licence"])
         self.cadence = parse_cadence(str(attributes["cadence"]))
         self.zr = ZR(float(str(attributes["zr_a"])), float(str(attributes["zr_b"])))
+        self.order = cast(Order, attributes["scan_order"])
+        shards = self._array("reflectivity").shards
+        self.shard = shards[0] if shards else None
 
     @classmethod
     def create(
         cls,
-        path: Path,
+        address: Address,
         grid: Grid,
         zr: ZR,
         *,
         product: str,
         cadence: np.timedelta64,
         licence: str = "unknown",
+        order: Order = "C",
     ) -> Store:
-        """Lay out an empty store in a new folder.
+        """Lay out an empty store in a new place.
 
         Raises:
-            FileExistsError: If something stands at the path already.
+            FileExistsError: If something stands there already.
         """
-        if path.exists():
-            raise FileExistsError(f"{path}: expected a path for a new store, found something there")
+        place = place_of(address)
+        if place.exists():
+            raise FileExistsError(
+                f"{address}: expected a place for a new store, found something there"
+            )
         attributes = {
             "Conventions": "CF-1.11",
             "title": f"Radar reflectivity, {product}",
@@ -65,40 +80,41 @@ class Store:
             "licence": licence,
             "zr_a": zr.a,
             "zr_b": zr.b,
+            "scan_order": order,
             "store_version": VERSION,
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.new")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        lay_out(unfinished, grid, attributes)
-        unfinished.rename(path)
-        return cls.open(path)
+        shard = slots_per_shard(cadence) if place.sharded else None
+        with place.creating() as objects:
+            lay_out(objects, grid, attributes, order=order, shard=shard)
+        return cls.open(address)
 
     @classmethod
-    def open(cls, path: Path) -> Store:
+    def open(cls, address: Address) -> Store:
         """Open a store that `create` made.
 
         Raises:
-            FileNotFoundError: If there is no store at the path.
+            FileNotFoundError: If there is no store at the address.
             ValueError: If what is there is no store, or one of another version.
         """
-        await_swap(path)
-        if not path.exists():
+        place = place_of(address)
+        if not place.exists():
             raise FileNotFoundError(
-                f"{path}: no store here; make one with `nowcast ingest FILES --store {path}`"
+                f"{address}: no store here; make one with `nowcast ingest FILES --store {address}`"
             )
         try:
-            group = zarr.open_group(path, mode="r", zarr_format=3)
+            group = zarr.open_group(place.reading(), mode="r", zarr_format=3)
+        except (ConnectionError, PermissionError):
+            raise
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(
-                f"{path}: expected a zarr store of radar frames, found none"
+                f"{address}: expected a zarr store of radar frames, found none"
             ) from error
         version = group.attrs.get("store_version")
         if version != VERSION:
             raise ValueError(
-                f"{path}: expected a store of version {VERSION}, found {version}; ingest it anew"
+                f"{address}: expected a store of version {VERSION}, found {version}; ingest it anew"
             )
-        return cls(path, group)
+        return cls(place, group)
 
     def __len__(self) -> int:
         return int(self._array("time").shape[0])
@@ -155,9 +171,20 @@ class Store:
         return values
 
     def read(self, start: int, stop: int) -> NDArray[np.int16]:
-        """(stop − start, H, W) packed frames of slots start … stop − 1, MISSING where unfilled."""
-        frames: NDArray[np.int16] = np.asarray(self._array("reflectivity")[start:stop])
-        return frames
+        """(stop − start, H, W) packed frames of slots start … stop − 1, MISSING where unfilled.
+
+        Raises:
+            ValueError or RuntimeError: If a frame is damaged.
+        """
+        for left in reversed(range(TRIES)):
+            try:
+                return np.asarray(self._array("reflectivity")[start:stop], np.int16)
+            except (ValueError, RuntimeError):
+                # a writer may have replaced the shard between its index and its frames
+                if not left:
+                    raise
+                time.sleep(0.05)
+        raise AssertionError
 
     def dbz(self, start: int, stop: int) -> NDArray[np.float32]:
         """(stop − start, H, W) float32 dBZ, NaN where missing and where no frame fills the slot."""
@@ -173,55 +200,50 @@ class Store:
             ValueError: If the time falls between two slots, or the axis has no slot yet.
         """
         if not len(self):
-            raise ValueError(f"{self.path}: the store is empty; ingest files first")
+            raise ValueError(f"{self.address}: the store is empty; ingest files first")
         first = self.times[0]
         slot, rest = divmod(valid_time.astype("datetime64[ns]") - first, self.cadence)
         if rest:
             nearest = nearest_slot_time(valid_time, first, self.cadence)
             raise ValueError(
-                f"{self.path}: expected a time every {format_cadence(self.cadence)[2:]} from "
+                f"{self.address}: expected a time every {format_cadence(self.cadence)[2:]} from "
                 f"{clock(first)}, found {clock(valid_time)}; the nearest slot is {clock(nearest)}"
             )
         return int(slot)
 
-    def fingerprint(self) -> str:
-        """A hash that changes when, and only when, an observed frame does."""
+    def slots_between(self, start: np.datetime64, end: np.datetime64) -> slice:
+        """The slots whose times lie from `start` to `end`, both included."""
+        first, stop = np.searchsorted(self.times, [start, end + np.timedelta64(1, "ns")])
+        return slice(int(first), int(stop))
+
+    def newest(self) -> np.datetime64 | None:
+        """The time of the last slot that a frame fills; None if there is none."""
+        last_chunk = max(len(self) - 1, 0) // SLOTS_PER_CHUNK
+        for start in range(last_chunk * SLOTS_PER_CHUNK, -1, -SLOTS_PER_CHUNK):
+            stretch = slice(start, start + SLOTS_PER_CHUNK)
+            filled = np.flatnonzero(np.isin(self.column("status", stretch), FILLED))
+            if filled.size:
+                return cast(np.datetime64, self.times[start + filled[-1]])
+        return None
+
+    def fingerprint(self, stretch: slice = slice(None)) -> str:
+        """A hash that changes when, and only when, an observed frame of these slots does."""
+        filled = np.isin(self.column("status", stretch), FILLED)
+        times, hashes = self.times[stretch][filled], self.column("content_hash", stretch)[filled]
         digest = hashlib.sha256()
-        for time, content in zip(
-            self.times[self.observed], self.content_hash[self.observed], strict=True
-        ):
-            digest.update(f"{time}{content}".encode())
+        for valid_time, content in zip(times, hashes, strict=True):
+            digest.update(f"{valid_time}{content}".encode())
         return digest.hexdigest()[:32]
 
+    def size_bytes(self) -> int:
+        """What the store takes up where it lives."""
+        return self._place.size_bytes()
+
+    def objects(self) -> int:
+        """In how many files or objects."""
+        return self._place.objects()
+
     def _array(self, name: str) -> zarr.Array[Any]:
-        return array_of(self._group, name)
-
-
-def nearest_slot_time(
-    valid_time: np.datetime64, origin: np.datetime64, cadence: np.timedelta64
-) -> np.datetime64:
-    """The time nearest to `valid_time` among origin + k · cadence."""
-    return origin + round((valid_time - origin) / cadence) * cadence
-
-
-def clock(time: np.datetime64) -> str:
-    """A time as people read it: 2018-06-16 10:06."""
-    return np.datetime_as_string(time, unit="m").replace("T", " ")
-
-
-def format_cadence(cadence: np.timedelta64) -> str:
-    """An ISO 8601 duration: PT6M."""
-    seconds = int(cadence / np.timedelta64(1, "s"))
-    return f"PT{seconds // 60}M" if seconds % 60 == 0 else f"PT{seconds}S"
-
-
-def parse_cadence(text: str) -> np.timedelta64:
-    """The time between slots, of an ISO 8601 duration in minutes or seconds.
-
-    Raises:
-        ValueError: If the text is none.
-    """
-    match = re.fullmatch(r"PT(\d+)([MS])", text)
-    if not match:
-        raise ValueError(f"cadence: expected a duration such as PT5M, found {text!r}")
-    return np.timedelta64(int(match[1]) * (60 if match[2] == "M" else 1), "s")
+        if name not in self._arrays:
+            self._arrays[name] = array_of(self._group, name)
+        return self._arrays[name]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.clock import clock, format_cadence
+from pipeline.gaps import find_gaps, known_stretch
 from pipeline.layout import STATUSES
-from pipeline.store import Store, clock, format_cadence
+from pipeline.store import FILLED, Store
 
 Gap = tuple[np.datetime64, np.datetime64]
+FIRST_TOLD = 3
+ALL_TOLD = 8
 
 
 @dataclass(frozen=True)
@@ -27,16 +30,18 @@ class StoreSummary:
         width: Columns.
         pixel_m: Side of a pixel in metres.
         cadence: ISO 8601 duration.
-        first: First slot; None if the store is empty.
-        last: Last slot.
-        slots: How many of each status.
-        gaps: First and last slot of each stretch without a frame.
+        first: Time of the first frame; None if there is none.
+        last: Of the last frame.
+        slots: How many of each status, from the first slot of which something is known to the
+            last such slot.
+        gaps: First and last slot of each stretch without a frame between two frames.
         wet_share: Mean over the frames, of the observed pixels.
         observed_share: Mean over the frames.
-        size_bytes: Of the whole store, on disk.
+        size_bytes: Of the whole store.
+        objects: Number of its files or objects.
     """
 
-    store: Path
+    store: str
     product: str
     licence: str
     height: int
@@ -50,11 +55,17 @@ class StoreSummary:
     wet_share: float
     observed_share: float
     size_bytes: int
+    objects: int
 
     @property
     def frames(self) -> int:
         """Slots that a frame fills."""
         return sum(self.slots[name] for name in ("observed", "late", "revised"))
+
+    @property
+    def bytes_per_frame(self) -> float:
+        """What a frame takes up, columns and coordinates included; NaN without a frame."""
+        return self.size_bytes / self.frames if self.frames else float("nan")
 
     def rows(self) -> list[tuple[str, str]]:
         """The same for people: a name and a value a row."""
@@ -73,11 +84,15 @@ class StoreSummary:
                 f"{self.cadence[2:].lower()}in" if self.cadence[-1] == "M" else self.cadence,
             ),
             ("slots", slots or "none"),
-            ("gaps", "\n".join(map(gap_text, self.gaps)) or "none"),
+            ("gaps", "\n".join(gap_lines(self.gaps)) or "none"),
             ("wet share", _percent(self.wet_share, "of the observed pixels")),
             ("observed share", _percent(self.observed_share, "of the pixels")),
-            ("size", f"{self.size_bytes / 1e6:.1f} MB"),
+            ("size", self._size()),
         ]
+
+    def _size(self) -> str:
+        size = f"{self.size_bytes / 1e6:,.1f} MB in {self.objects:,} files".replace(",", " ")
+        return f"{size}, {self.bytes_per_frame / 1e3:.1f} kB a frame" if self.frames else size
 
     def to_json(self) -> dict[str, Any]:
         """The same in types that JSON knows; NaN is None."""
@@ -87,6 +102,7 @@ class StoreSummary:
             entries[name] = None if entries[name] is None else clock(entries[name])
         for name in ("wet_share", "observed_share"):
             entries[name] = None if np.isnan(entries[name]) else round(entries[name], 4)
+        entries["bytes_per_frame"] = round(self.bytes_per_frame) if self.frames else None
         return entries
 
 
@@ -94,29 +110,27 @@ def summarise(
     store: Store, start: np.datetime64 | None = None, end: np.datetime64 | None = None
 ) -> StoreSummary:
     """Look at the slots from `start` to `end`, both included; by default at all."""
-    times, observed, status = store.times, store.observed, store.status
-    inside = np.ones(len(times), bool)
-    if start is not None:
-        inside &= times >= start
-    if end is not None:
-        inside &= times <= end
-    seen = inside & observed
-    counts = np.bincount(status[inside], minlength=len(STATUSES))
+    stretch, status = _known(store, start, end)
+    times = store.times[stretch]
+    filled = np.isin(status, FILLED)
+    seen = times[filled]
+    counts = np.bincount(status, minlength=len(STATUSES)).tolist()
     return StoreSummary(
-        store=store.path,
+        store=store.address,
         product=store.product,
         licence=store.licence,
         height=store.grid.shape[0],
         width=store.grid.shape[1],
         pixel_m=round(store.grid.pixel_m, 1),
         cadence=format_cadence(store.cadence),
-        first=times[inside][0] if inside.any() else None,
-        last=times[inside][-1] if inside.any() else None,
-        slots={name: int(count) for name, count in zip(STATUSES, counts, strict=True)},
-        gaps=find_gaps(times[inside], observed[inside]),
-        wet_share=_mean(store.wet_share[seen]),
-        observed_share=_mean(store.observed_share[seen]),
-        size_bytes=sum(p.stat().st_size for p in store.path.rglob("*") if p.is_file()),
+        first=seen[0] if seen.size else None,
+        last=seen[-1] if seen.size else None,
+        slots=dict(zip(STATUSES, counts, strict=True)),
+        gaps=tuple((times[first], times[last]) for first, last in find_gaps(filled)),
+        wet_share=_mean(store.column("wet_share", stretch)[filled]),
+        observed_share=_mean(store.column("observed_share", stretch)[filled]),
+        size_bytes=store.size_bytes(),
+        objects=store.objects(),
     )
 
 
@@ -126,10 +140,27 @@ def gap_text(gap: Gap) -> str:
     return clock(first) if first == last else f"{clock(first)} to {clock(last)}"
 
 
-def find_gaps(times: NDArray[np.datetime64], observed: NDArray[np.bool_]) -> tuple[Gap, ...]:
-    """First and last time of each stretch of slots that no frame fills."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], ~observed, [False]]).astype(np.int8)))
-    return tuple((times[a], times[b - 1]) for a, b in edges.reshape(-1, 2))
+def gap_lines(gaps: tuple[Gap, ...]) -> list[str]:
+    """Each gap where they are few; else how many, the longest and the first few."""
+    if len(gaps) <= ALL_TOLD:
+        return [gap_text(gap) for gap in gaps]
+    longest = max(gaps, key=lambda gap: gap[1] - gap[0])
+    first = [gap_text(gap) for gap in gaps[:FIRST_TOLD]]
+    more = f"and {len(gaps) - FIRST_TOLD} more"
+    return [f"{len(gaps)} gaps, the longest {gap_text(longest)}", *first, more]
+
+
+def _known(
+    store: Store, start: np.datetime64 | None, end: np.datetime64 | None
+) -> tuple[slice, NDArray[np.int8]]:
+    within = slice(0, len(store))
+    if len(store) and (start is not None or end is not None):
+        within = store.slots_between(
+            store.times[0] if start is None else start, store.times[-1] if end is None else end
+        )
+    status = store.column("status", within)
+    known = known_stretch(status)
+    return slice(within.start + known.start, within.start + known.stop), status[known]
 
 
 def _percent(share: float, of_what: str) -> str:

@@ -1,4 +1,4 @@
-"""The tensor set: every used frame once, memory-mapped, and a table of its windows."""
+"""The tensor set: every used frame once and a table of its windows, memory-mapped."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,8 @@ from pipeline.manifest import Manifest
 from pipeline.reflectivity import ZR
 from pipeline.windows import SPLITS, WindowRule
 
-COLUMNS = ("start", "issue_time", "wetness", "seen")
+FRAMES, WINDOWS, WETNESS, SEEN = "frames.npy", "windows.npz", "wetness.npy", "seen.npy"
+CONTENTS = "contents.npy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +43,7 @@ class Windows:
 class TensorSet:
     """A folder that `build_tensors` wrote."""
 
-    def __init__(self, path: Path, manifest: Manifest, table: dict[str, NDArray[np.generic]]):
+    def __init__(self, path: Path, manifest: Manifest, table: dict[str, NDArray[Any]]):
         self.path, self.manifest, self._table = path, manifest, table
 
     @classmethod
@@ -54,28 +56,43 @@ class TensorSet:
         """
         manifest = Manifest.read(path)
         try:
-            with np.load(path / "windows.npz") as table:
+            with np.load(path / WINDOWS) as table:
                 tensors = cls(path, manifest, {name: table[name] for name in table.files})
-            found = tensors.frames.shape
-            count = len(tensors._table["start"])
+            found = tensors._shape()
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(
                 f"{path}: the tensor set is damaged ({error}); build it anew"
             ) from error
         expected = (manifest.frames, manifest.height, manifest.width)
         windows = sum(split.windows for split in manifest.splits.values())
-        if found != expected or tensors.frames.dtype != np.int16 or count != windows:
+        if found != (expected, windows) or tensors.frames.dtype != np.int16:
             raise ValueError(
-                f"{path}: expected frames {expected} and {windows} windows, found {found} and "
-                f"{count}; build the tensor set anew"
+                f"{path}: expected frames {expected} and {windows} windows, found {found[0]} and "
+                f"{found[1]}; build the tensor set anew"
             )
         return tensors
 
     @cached_property
     def frames(self) -> NDArray[np.int16]:
         """(N, H, W) packed frames in time order, memory-mapped."""
-        frames: NDArray[np.int16] = np.load(self.path / "frames.npy", mmap_mode="r")
+        frames: NDArray[np.int16] = np.load(self.path / FRAMES, mmap_mode="r")
         return frames
+
+    @cached_property
+    def contents(self) -> NDArray[np.uint64]:
+        """(M,) for each slot of the period a number that tells its frame, 0 where none was."""
+        contents: NDArray[np.uint64] = np.load(self.path / CONTENTS, mmap_mode="r")
+        return contents
+
+    @cached_property
+    def _wetness(self) -> NDArray[np.float16]:
+        wetness: NDArray[np.float16] = np.load(self.path / WETNESS, mmap_mode="r")
+        return wetness
+
+    @cached_property
+    def _seen(self) -> NDArray[np.float16]:
+        seen: NDArray[np.float16] = np.load(self.path / SEEN, mmap_mode="r")
+        return seen
 
     @property
     def rule(self) -> WindowRule:
@@ -88,6 +105,21 @@ class TensorSet:
         return ZR(self.manifest.zr_a, self.manifest.zr_b)
 
     def windows(self, split: Split) -> Windows:
-        """The windows of one split, maybe none."""
-        chosen = self._table["split"] == SPLITS.index(split)
-        return Windows(*(self._table[name][chosen] for name in COLUMNS))
+        """The windows of one split, maybe none; their wetness and seen are memory-mapped."""
+        code = SPLITS.index(split)
+        first, stop = np.searchsorted(self._table["split"], [code, code + 1])
+        own = slice(int(first), int(stop))
+        table = self._table
+        return Windows(
+            table["start"][own], table["issue_time"][own], self._wetness[own], self._seen[own]
+        )
+
+    def _shape(self) -> tuple[tuple[int, ...], int]:
+        """The shape of the frames, and how many windows there are; −1 where files disagree."""
+        counts = {len(self._table[name]) for name in ("start", "split", "issue_time")}
+        counts |= {len(self._wetness), len(self._seen)}
+        manifest = self.manifest
+        seconds = (manifest.period.end - manifest.period.start).total_seconds()
+        slots = 1 + round(seconds / (60 * manifest.cadence_minutes))
+        whole = len(counts) == 1 and self.contents.shape == (slots,)
+        return self.frames.shape, counts.pop() if whole else -1

@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data_catalog.catalog import load_catalog
-from data_catalog.product import Period
-from pipeline.manifest import VERSION, Acceptance, Manifest, SplitCount
-from pipeline.packing import MISSING
+from pipeline.changes import number_of
+from pipeline.clock import clock
+from pipeline.manifest import NAME, Acceptance
+from pipeline.packed_frame import content_hash
+from pipeline.places.lock import locked
+from pipeline.prefetch import prefetch
 from pipeline.store import Store
-from pipeline.tensor_set import TensorSet
-from pipeline.wetness import block_means, saturation
-from pipeline.windows import (
-    SPLITS,
-    Splits,
-    WindowRule,
-    as_datetime,
-    assign_splits,
-    find_windows,
-    split_periods,
-    usual_guard,
-)
+from pipeline.tensor_plan import TensorPlan
+from pipeline.tensor_set import CONTENTS, SEEN, WETNESS, WINDOWS, TensorSet
+from pipeline.unfinished import MEANS, RECORD, Progress, Unfinished, npy_header
+from pipeline.wetness import saturation, wet_and_seen
+from pipeline.windows import Splits, WindowRule
 
 __all__ = ["Acceptance", "TensorSet", "WindowRule", "build_tensors"]
 
-COPY_BYTES = 64 * 2**20
+PIECE_BYTES = 16 * 2**20
+THREADS = 2
 
 
 def build_tensors(
@@ -39,11 +35,16 @@ def build_tensors(
     rule: WindowRule | None = None,
     splits: Splits | None = None,
     acceptance: Acceptance | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> TensorSet:
     """Write the tensor set of a store into a folder, whole or not at all.
 
-    A folder that holds the same already is left as it is; one that holds another tensor set is
-    replaced.
+    A folder that holds the same already is left as it is; one that holds another tensor set, or
+    one of frames that changed since, is replaced. A build that was cut goes on where it was, from
+    the hidden folder beside; frames newer than its period do not make it begin anew.
+
+    Memory: six pieces of PIECE_BYTES or one frame each, whichever is more, and some
+    hundred bytes a frame.
 
     Args:
         store: Where the frames are.
@@ -51,138 +52,144 @@ def build_tensors(
         rule: What a window is.
         splits: Whole periods; by default the catalog's, else `split_periods` of the record.
         acceptance: How training will draw.
+        progress: Called with the number of frames done and of all.
 
     Raises:
-        ValueError: If a split holds no window.
+        ValueError: If a split holds no window, or a frame is damaged or changed meanwhile.
         FileExistsError: If something else stands at `out`.
+        BlockingIOError: If another process is building this set.
     """
     rule, acceptance = rule or WindowRule(), acceptance or Acceptance()
-    plan = _Plan.of(store, rule, splits)
-    manifest = plan.manifest(store, rule, acceptance)
-    if out.exists():
-        if _holds(out, manifest):
-            return TensorSet.open(out)
-        if not (out / "manifest.json").exists() and any(out.iterdir()):
-            raise FileExistsError(f"{out}: expected a tensor set to replace, found something else")
-    new = out.with_name(f".{out.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
-    try:
-        _write(new, store, plan, manifest)
-        shutil.rmtree(out, ignore_errors=True)
-        new.rename(out)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
+    plan = TensorPlan.of(store, rule, splits, acceptance)
+    if _holds(out, plan):
+        return TensorSet.open(out)
+    if out.exists() and not (out / NAME).exists() and any(out.iterdir()):
+        raise FileExistsError(f"{out}: expected a tensor set to replace, found something else")
+    with _lock(out):
+        folder = out.with_name(f".{out.name}.new")
+        if splits is None:
+            plan = _begun(folder, store, plan) or plan
+        unfinished = Unfinished(folder, plan.manifest, named=splits is not None)
+        _copy(store, plan, unfinished, progress or (lambda _done, _all: None))
+        _finish(unfinished, plan)
+        _replace(out, folder)
     return TensorSet.open(out)
 
 
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    """Which slots of the store are used, and where each window begins."""
-
-    times: NDArray[np.datetime64]
-    slots: NDArray[np.int64]
-    first_slots: NDArray[np.int64]
-    codes: NDArray[np.int8]
-    splits: Splits
-
-    @classmethod
-    def of(cls, store: Store, rule: WindowRule, splits: Splits | None) -> _Plan:
-        times, observed = store.times, store.observed
-        starts = find_windows(observed, rule)
-        if not starts.size:
-            raise ValueError(
-                f"{store.path}: expected {rule.length} frames in a row, found none among "
-                f"{np.count_nonzero(observed)} observed; ingest more frames"
-            )
-        splits = splits or _usual_splits(store.product, times, observed, rule)
-        codes = assign_splits(times[starts], times[starts + rule.length - 1], splits)
-        for name, periods in splits.items():
-            if not np.any(codes == SPLITS.index(name)):
-                named = ", ".join(
-                    f"{p.start:%Y-%m-%d %H:%M} – {p.end:%Y-%m-%d %H:%M}" for p in periods
-                )
-                raise ValueError(
-                    f"{store.path}: expected windows in every split, found no {rule.length} frames "
-                    f"in a row for {name} ({named}); name other periods or ingest more frames"
-                )
-        starts, codes = starts[codes >= 0], codes[codes >= 0]
-        slots = np.unique(starts[:, None] + np.arange(rule.length))
-        return cls(times, slots, starts, codes, splits)
-
-    def manifest(self, store: Store, rule: WindowRule, acceptance: Acceptance) -> Manifest:
-        first, last = self.times[self.slots[[0, -1]]]
-        height, width = store.grid.shape
-        return Manifest(
-            version=VERSION,
-            product=store.product,
-            cadence_minutes=float(store.cadence / np.timedelta64(1, "m")),
-            zr_a=store.zr.a,
-            zr_b=store.zr.b,
-            pixel_m=store.grid.pixel_m,
-            frames=self.slots.size,
-            height=height,
-            width=width,
-            period=Period(start=as_datetime(first), end=as_datetime(last)),
-            past=rule.past,
-            future=rule.future,
-            splits={
-                name: SplitCount(
-                    periods=tuple(periods),
-                    windows=int(np.count_nonzero(self.codes == SPLITS.index(name))),
-                )
-                for name, periods in self.splits.items()
-            },
-            store_fingerprint=store.fingerprint(),
-            acceptance=acceptance,
-        )
-
-
-def _usual_splits(
-    product: str, times: NDArray[np.datetime64], observed: NDArray[np.bool_], rule: WindowRule
-) -> Splits:
-    known = load_catalog().products
-    if product in known and known[product].splits:
-        return known[product].splits
-    return split_periods(times, observed, rule, guard=usual_guard(times[observed]))
-
-
-def _holds(out: Path, manifest: Manifest) -> bool:
+def _holds(out: Path, plan: TensorPlan) -> bool:
+    """Whether the set is there; its manifest names the store's present address then."""
     try:
-        return TensorSet.open(out).manifest == manifest
+        found = TensorSet.open(out).manifest
     except (FileNotFoundError, ValueError):
         return False
+    if found.content() != plan.manifest.content():
+        return False
+    if found.store != plan.manifest.store:
+        plan.manifest.write(out)
+    return True
 
 
-def _write(folder: Path, store: Store, plan: _Plan, manifest: Manifest) -> None:
-    shape = (manifest.frames, manifest.height, manifest.width)
-    frames = np.lib.format.open_memmap(folder / "frames.npy", "w+", np.int16, shape)
-    wet, seen = [], []
+def _begun(folder: Path, store: Store, plan: TensorPlan) -> TensorPlan | None:
+    """The plan of the build that was cut there, if the store then chose the same frames."""
+    found = Progress.read(folder)
+    if found is None or found.named:
+        return None
+    manifest = plan.manifest
+    splits = {name: split.periods for name, split in found.manifest.splits.items()}
+    rule = WindowRule(manifest.past, manifest.future)
+    try:
+        begun = TensorPlan.of(store, rule, splits, manifest.acceptance)
+    except ValueError:
+        return None
+    return begun if begun.manifest.content() == found.manifest.content() else None
+
+
+@contextmanager
+def _lock(out: Path) -> Iterator[None]:
+    try:
+        with locked(out):
+            yield
+    except BlockingIOError as error:
+        raise BlockingIOError(
+            f"{out}: another process is building this tensor set; try again when it is done"
+        ) from error
+
+
+def _copy(
+    store: Store, plan: TensorPlan, unfinished: Unfinished, progress: Callable[[int, int], None]
+) -> None:
+    """Append the frames that are still to come, read and weighed ahead by threads."""
+    manifest = plan.manifest
     saturated = saturation(store.zr, manifest.acceptance.saturation)
-    for at, packed in _copies(store, plan.slots):
-        frames[at : at + len(packed)] = packed
-        wet.append(block_means(saturated[packed.view(np.uint16)], manifest.acceptance.block))
-        seen.append(block_means(packed != MISSING, manifest.acceptance.block))
-    frames.flush()
-    start = np.searchsorted(plan.slots, plan.first_slots)
-    issue = plan.first_slots + manifest.past - 1
-    length = manifest.past + manifest.future
-    wetness = np.concatenate(wet)
-    np.savez(
-        folder / "windows.npz",
-        start=start,
-        split=plan.codes,
-        issue_time=plan.times[issue],
-        wetness=np.mean([wetness[start + k] for k in range(length)], axis=0, dtype=np.float16),
-        seen=np.concatenate(seen)[start + manifest.past - 1].astype(np.float16),
-    )
-    (folder / "manifest.json").write_text(manifest.model_dump_json(indent=2), "utf-8")
+
+    def read(piece: range) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+        packed = _read(store, plan, piece)
+        return packed, wet_and_seen(packed, saturated, manifest.acceptance.block)
+
+    length = max(1, PIECE_BYTES // (2 * manifest.height * manifest.width))
+    pieces = plan.pieces(unfinished.done, length, store.shard or 1)
+    progress(unfinished.done, manifest.frames)
+    with unfinished.writing():
+        for packed, means in prefetch(read, pieces, THREADS):
+            unfinished.append(packed, means)
+            progress(unfinished.done, manifest.frames)
 
 
-def _copies(store: Store, slots: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int16]]]:
-    """Places in frames.npy with what belongs there, a bounded number of frames at a time."""
-    most = max(1, COPY_BYTES // (2 * store.grid.shape[0] * store.grid.shape[1]))
-    for run in np.split(np.arange(slots.size), np.flatnonzero(np.diff(slots) > 1) + 1):
-        for at in range(int(run[0]), int(run[-1]) + 1, most):
-            count = min(most, int(run[-1]) + 1 - at)
-            yield at, store.read(int(slots[at]), int(slots[at]) + count)
+def _read(store: Store, plan: TensorPlan, piece: range) -> NDArray[np.int16]:
+    """The frames of a piece, each the one that was planned."""
+    first = int(plan.slots[piece.start])
+    try:
+        packed = store.read(first, first + len(piece))
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"{store.address}: a frame from {clock(plan.times[piece.start])} to "
+            f"{clock(plan.times[piece.stop - 1])} is damaged; run `nowcast check {store.address}`"
+        ) from error
+    expected = plan.contents[first - int(plan.slots[0]) :]
+    for at, frame, number in zip(piece, packed, expected, strict=False):
+        if number_of(content_hash(frame)) != number:
+            raise ValueError(
+                f"{store.address}: the frame of {clock(plan.times[at])} is not the one that was "
+                "stored when the build began; build again, and if this comes back run "
+                f"`nowcast check {store.address}`"
+            )
+    return packed
+
+
+def _replace(out: Path, folder: Path) -> None:
+    old = out.with_name(f".{out.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    folder.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _finish(unfinished: Unfinished, plan: TensorPlan) -> None:
+    """Write all but the frames, and let the folder be a tensor set."""
+    folder, manifest = unfinished.folder, plan.manifest
+    latest = plan.start + manifest.past - 1
+    np.savez(folder / WINDOWS, start=plan.start, split=plan.split, issue_time=plan.times[latest])
+    np.save(folder / CONTENTS, plan.contents)
+    with (folder / WETNESS).open("wb") as wetness, (folder / SEEN).open("wb") as seen:
+        for file in (wetness, seen):
+            file.write(npy_header("<f2", (plan.start.size, *unfinished.blocks[1:])))
+        for wet, known in _window_means(unfinished, plan, latest):
+            wetness.write(wet.astype("<f2").data)
+            seen.write(known.astype("<f2").data)
+    manifest.write(folder)
+    (folder / MEANS).unlink()
+    (folder / RECORD).unlink()
+
+
+def _window_means(
+    unfinished: Unfinished, plan: TensorPlan, latest: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Wetness and seen of windows (w, h, w), a bounded number at a time."""
+    length = unfinished.progress.manifest.past + unfinished.progress.manifest.future
+    most = max(1, PIECE_BYTES // (4 * int(np.prod(unfinished.blocks))))
+    for first in range(0, latest.size, most):
+        own = slice(first, first + most)
+        means = unfinished.means()
+        wet = np.sum([means[plan.start[own] + k, 0] for k in range(length)], axis=0) / length
+        yield wet, means[latest[own], 1]

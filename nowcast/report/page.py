@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from nowcast.report import colours, panel, wording
@@ -20,6 +17,7 @@ from nowcast.report.figures import key_mark
 from nowcast.report.maps import MapFrame
 from nowcast.report.styles import Style, make_styles
 from nowcast.report.tables import all_numbers, csv_uri, make_table
+from nowcast.report.template import render_page, write_whole
 from nowcast.report.verdict import verdict
 from pipeline.batch import ZR
 
@@ -41,11 +39,7 @@ def write_report(path: Path, scores: xr.Dataset, case: xr.Dataset, facts: Report
             (forecaster, lead_time, y, x) in dBZ, NaN where missing; attribute issue_time.
         facts: Where the data and the forecasts come from.
     """
-    page = render(scores, case, facts)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(page, encoding="utf-8")
-    return unfinished.replace(path)
+    return write_whole(path, render(scores, case, facts))
 
 
 def render(scores: xr.Dataset, case: xr.Dataset, facts: ReportFacts) -> str:
@@ -55,18 +49,9 @@ def render(scores: xr.Dataset, case: xr.Dataset, facts: ReportFacts) -> str:
     every = make_styles(list(dict.fromkeys((*scored, *shown))), titles)
     styles = {name: style for name, style in every.items() if name in scored}
     mapped = {name: style for name, style in every.items() if name in shown}
-    environment = Environment(
-        loader=FunctionLoader(_resource),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        duration=wording.duration, percent=wording.percent, key_mark=_key_mark
-    )
-    template = environment.get_template("page.html")
-    return template.render(
+    return render_page(
+        "page.html",
+        filters={"key_mark": _key_mark},
         facts=facts,
         styles=list(styles.values()),
         verdict=verdict(scores, styles),
@@ -81,10 +66,6 @@ def render(scores: xr.Dataset, case: xr.Dataset, facts: ReportFacts) -> str:
 
 def _key_mark(style: Style) -> Markup:
     return Markup(key_mark(style))  # noqa: S704
-
-
-def _resource(name: str) -> str:
-    return files("nowcast.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _times(scores: xr.Dataset, case: xr.Dataset, facts: ReportFacts) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from types import GeneratorType
 import torch
 from lightning_fabric import Fabric
 
-from nowcast.checkpoint import load_state, save_checkpoint, save_state
+from nowcast.checkpoint import Provenance, load_state, save_checkpoint, save_state
 from nowcast.recipes import Recipe
 from nowcast.training.metrics import MetricsLog
 from nowcast.training.progress import progress_bar
@@ -35,6 +35,7 @@ def fit(
     fabric: Fabric,
     resume: bool = False,
     progress: Progress | None = None,
+    provenance: Provenance | None = None,
 ) -> Path:
     """Train by the recipe and return the best checkpoint.
 
@@ -51,17 +52,19 @@ def fit(
         resume: Whether to go on with the run in the folder, if there is one.
         progress: Called after each step with its number and its line of the log; by default a
             bar if stderr is a terminal.
+        provenance: What the batches are made from, as JSON, for the checkpoint; a run goes on
+            only where its "fingerprint" is the same.
 
     Raises:
-        ValueError: If the folder holds a run that is not to be resumed, or one of another recipe,
-            or nothing is known in the validation samples.
+        ValueError: If the folder holds a run that is not to be resumed, one of another recipe or
+            one on other data, or nothing is known in the validation samples.
         FloatingPointError: If a gradient is not finite, before it reaches the weights.
     """
     if not resume and any((run_dir / name).exists() for name in (BEST, LAST, METRICS)):
         raise ValueError(f"{run_dir}: holds a run already; resume it or take another folder")
-    run = Run.start(recipe, fabric)
+    run = Run.start(recipe, fabric, provenance)
     if (run_dir / LAST).exists():
-        run.restore(load_state(run_dir / LAST, recipe))
+        run.restore(load_state(run_dir / LAST, recipe, provenance))
     run_dir.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         stop = stack.enter_context(held_signals())
@@ -94,7 +97,9 @@ def _validate(
     if sums["loss"] / sums["weight"] < run.best_loss:
         run.best_loss = sums["loss"] / sums["weight"]
         if run.fabric.is_global_zero:
-            save_checkpoint(run_dir / BEST, run.averaged, run.recipe, run.step, sums)
+            save_checkpoint(
+                run_dir / BEST, run.averaged, run.recipe, run.step, sums, run.provenance
+            )
     if run.step == run.recipe.steps and min(ratio.values(), default=0) > STUCK:
         warning = (
             f"{run.recipe.name}: the validation loss is still {ratio['loss_over_persistence']:.3f} "
@@ -106,7 +111,7 @@ def _validate(
 
 def _save(run: Run, run_dir: Path) -> None:
     if run.fabric.is_global_zero:
-        save_state(run_dir / LAST, run.recipe, run.state())
+        save_state(run_dir / LAST, run.recipe, run.state(), run.provenance)
     run.fabric.barrier()
 
 

@@ -13,6 +13,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from nowcast.checkpoint import Provenance
 from nowcast.recipes import Recipe
 from nowcast.tasks import Example
 from pipeline.batch import Batch
@@ -28,12 +29,13 @@ class Run:
     averaged: nn.Module
     network: nn.Module
     optimizer: torch.optim.Optimizer
+    provenance: Provenance | None = None
     step: int = 0
     best_loss: float = math.inf
     clock: float = field(default_factory=time.perf_counter)
 
     @classmethod
-    def start(cls, recipe: Recipe, fabric: Fabric) -> Self:
+    def start(cls, recipe: Recipe, fabric: Fabric, provenance: Provenance | None = None) -> Self:
         """The run before its first step, its weights drawn by the recipe's seed."""
         with torch.random.fork_rng():
             torch.manual_seed(recipe.seed)
@@ -44,7 +46,7 @@ class Run:
             raw.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
         )
         network, wrapped = fabric.setup(raw, optimizer)
-        return cls(recipe, fabric, raw, averaged, network, wrapped)
+        return cls(recipe, fabric, raw, averaged, network, wrapped, provenance)
 
     def train_step(self, batch: Batch) -> dict[str, float]:
         """One step of the optimiser, and its line of the log.

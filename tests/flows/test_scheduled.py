@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xarray as xr
@@ -31,6 +32,26 @@ def test_the_flows_lead_from_files_to_a_report(tmp_path: Path, storm_files: list
     period = ("2026-06-01T00:00", "2026-06-01T02:00")
     report = scheduled.verify(store, ["extrapolation", str(checkpoint)], *period, tmp_path / "v")
     assert "unet-demo" in report.read_text()
+
+
+def test_the_ingest_flow_decodes_on_a_dask_cluster(tmp_path: Path, storm_files: list[Path]) -> None:
+    from distributed import Client, LocalCluster
+
+    store = tmp_path / "s.zarr"
+    with LocalCluster(n_workers=1, processes=True, dashboard_address=None) as cluster:
+        address = cluster.scheduler_address
+        with Client(address, set_as_default=False) as client:
+            before = len(next(iter(client.run(executed_tasks).values())))
+            report = scheduled.ingest(storm_files, store, "storms", dask=address)
+            after = len(next(iter(client.run(executed_tasks).values())))
+    assert after - before >= len(storm_files)
+    assert report.frames == {"observed": len(storm_files)}
+    assert Store.open(store).observed.sum() == len(storm_files)
+
+
+def executed_tasks(dask_worker: Any) -> list[Any]:
+    """What a worker of the cluster has run."""
+    return [event for event in dask_worker.state.log if event[1:3] == ("executing", "memory")]
 
 
 def test_verification_leaves_artifacts(tmp_path: Path, storm_store: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from nowcast.checkpoint import (
@@ -132,6 +133,30 @@ def test_a_state_of_another_recipe_or_kind_is_refused(tmp_path: Path) -> None:
     torch.save({"step": 1}, path)
     with pytest.raises(ValueError, match=r"last\.pt: expected the state of a run, found"):
         load_state(path, RECIPE)
+
+
+def test_a_checkpoint_names_what_it_was_trained_on(tmp_path: Path) -> None:
+    path, network = saved(tmp_path)
+    assert load_checkpoint(path).provenance == {}
+    provenance = {"fingerprint": "ab", "tensor_sets": [{"product": "fmi", "snapshot": None}]}
+    save_checkpoint(path, network, RECIPE, 3, {}, provenance)
+    assert load_checkpoint(path).provenance == provenance
+    metadata = safe_open(path, framework="pt").metadata()
+    assert json.loads(metadata["nowcast"])["provenance"]["tensor_sets"][0]["product"] == "fmi"
+
+
+def test_a_state_of_a_run_on_other_data_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    save_state(path, RECIPE, {"step": 2}, {"fingerprint": "ab", "snapshot": "X"})
+    assert load_state(path, RECIPE, {"fingerprint": "ab", "snapshot": "Y"}) == {"step": 2}
+    with pytest.raises(ValueError, match=r"last\.pt: expected a run on data of fingerprint cd, fo"):
+        load_state(path, RECIPE, {"fingerprint": "cd"})
+    with pytest.raises(ValueError, match="fingerprint unknown, found ab: they changed since it"):
+        load_state(path, RECIPE)
+    save_state(path, RECIPE, {"step": 2})
+    assert load_state(path, RECIPE) == {"step": 2}
+    with pytest.raises(ValueError, match=r"cd, found unknown: .*; take another folder, or remove"):
+        load_state(path, RECIPE, {"fingerprint": "cd"})
 
 
 def test_a_state_with_code_in_it_is_not_run(tmp_path: Path) -> None:

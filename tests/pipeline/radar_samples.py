@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+import xarray as xr
 from PIL import Image
 from pyproj import CRS
 
@@ -129,10 +131,19 @@ def write_cf(path: Path) -> Path:
     return path
 
 
+def write_zarr(path: Path) -> Path:
+    """The frames of `write_cf` as zarr in a zip."""
+    frames = xr.load_dataset(write_cf(path.with_name(f"{path.name}.nc")))
+    frames.to_zarr(path.with_name(f"{path.name}.zarr"), consolidated=False)
+    zipped = shutil.make_archive(str(path), "zip", path.with_name(f"{path.name}.zarr"))
+    return Path(zipped).rename(path)
+
+
 SAMPLES: dict[str, Callable[[Path], Path]] = {
     "fmi_pgm": write_fmi,
     "mch_gif": write_mch,
     "knmi_hdf5": write_knmi,
     "bom_netcdf": write_bom,
     "cf_netcdf": write_cf,
+    "cf_zarr": write_zarr,
 }

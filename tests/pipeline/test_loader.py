@@ -14,9 +14,10 @@ from tensor_samples import half_wet, make_store, numbered
 
 from data_catalog.storms import Storms
 from pipeline.batch import Batches
-from pipeline.loader import WindowLoader, prefetch, turned
+from pipeline.loader import WindowLoader, turned
 from pipeline.manifest import Acceptance
 from pipeline.packing import pack, unpack
+from pipeline.prefetch import prefetch
 from pipeline.reflectivity import NO_ECHO, ZR
 from pipeline.tensor_set import TensorSet
 from pipeline.tensors import build_tensors

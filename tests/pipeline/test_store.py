@@ -1,53 +1,30 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from store_samples import (
+    FIRST,
+    FIVE_MINUTES,
+    MARSHALL_PALMER,
+    contents,
+    fill,
+    frame,
+    new_store,
+    pixels,
+)
 
+from pipeline.clock import format_cadence, parse_cadence
 from pipeline.frames import Grid
+from pipeline.packed_frame import PackedFrame
 from pipeline.packing import HIGHEST_DBZ, pack, unpack
-from pipeline.reflectivity import NO_ECHO, ZR
-from pipeline.store import Store, format_cadence, parse_cadence
-from pipeline.writer import PackedFrame, StoreWriter
-
-MARSHALL_PALMER = ZR(200, 1.6)
-FIRST = np.datetime64("2020-01-01T00:00", "ns")
-FIVE_MINUTES = np.timedelta64(5, "m")
-
-
-def dbz_of(k: int, grid: Grid, seed: int | None = None) -> np.ndarray:
-    rng = np.random.default_rng(k if seed is None else seed)
-    dbz = np.where(rng.random(grid.shape) < 0.7, NO_ECHO, rng.uniform(0, 50, grid.shape))
-    dbz[:5] = np.nan
-    return dbz.astype(np.float32)
-
-
-def pixels(k: int, grid: Grid, seed: int | None = None) -> np.ndarray:
-    return pack(dbz_of(k, grid, seed))
-
-
-def frame(k: int, grid: Grid, seed: int | None = None) -> PackedFrame:
-    valid_time = FIRST + k * FIVE_MINUTES
-    return PackedFrame.of(dbz_of(k, grid, seed), valid_time, f"{k}.nc", MARSHALL_PALMER)
-
-
-def new_store(path: Path, grid: Grid) -> Path:
-    Store.create(path, grid, MARSHALL_PALMER, product="test", cadence=FIVE_MINUTES)
-    return path
-
-
-def fill(path: Path, grid: Grid, ks: Sequence[int]) -> list[str]:
-    with StoreWriter(path) as writer:
-        return list(writer.fill([frame(k, grid) for k in ks]))
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+from pipeline.reflectivity import NO_ECHO
+from pipeline.store import Store
+from pipeline.writer import StoreWriter
 
 
 def test_packing_is_exact_to_half_a_hundredth() -> None:
@@ -100,12 +77,12 @@ def test_frames_in_any_order_fill_the_same_slots(
 def test_frames_before_the_first_slot_extend_the_axis(tmp_path: Path, small_grid: Grid) -> None:
     path = new_store(tmp_path / "s.zarr", small_grid)
     fill(path, small_grid, [5, 6])
-    assert fill(path, small_grid, [2]) == ["late"]
+    assert fill(path, small_grid, [-3]) == ["late"]
     store = Store.open(path)
-    assert store.times[0] == FIRST + 2 * FIVE_MINUTES
-    assert store.observed.tolist() == [True, False, False, True, True]
-    for k in (2, 5, 6):
-        np.testing.assert_array_equal(store.read(k - 2, k - 1)[0], pixels(k, small_grid))
+    assert store.times[0] == FIRST - 24 * FIVE_MINUTES
+    assert (np.flatnonzero(store.observed) - 24).tolist() == [-3, 5, 6]
+    for k in (-3, 5, 6):
+        np.testing.assert_array_equal(store.read(k + 24, k + 25)[0], pixels(k, small_grid))
     assert [p.name for p in tmp_path.iterdir() if p.name != ".s.zarr.lock"] == ["s.zarr"]
 
 
@@ -192,7 +169,7 @@ def test_no_store_another_version_and_something_else_get_a_sentence(
         Store.open(tmp_path)
     path = new_store(tmp_path / "s.zarr", small_grid)
     zarr.open_group(path, mode="r+", use_consolidated=False).attrs["store_version"] = 99
-    with pytest.raises(ValueError, match="expected a store of version 1, found 99"):
+    with pytest.raises(ValueError, match="expected a store of version 2, found 99"):
         Store.open(path)
     with pytest.raises(FileExistsError, match="found something there"):
         new_store(path, small_grid)
