@@ -30,7 +30,7 @@ def ingest_task(
 
 
 @task(task_run_name="tensors of {store}")
-def tensors_task(store: Path, out: Path, lead_steps: int | None = None) -> Path:
+def tensors_task(store: Address, out: Path, lead_steps: int | None = None) -> Path:
     """Build a tensor set."""
     if lead_steps is None:
         return build_tensor_set(Store.open(store), out).path
@@ -49,14 +49,14 @@ def train_task(
 
 
 @task(task_run_name="forecast with {forecaster}")
-def forecast_task(store: Path, forecaster: str, at: str, out: Path, lead: int = 60) -> Path:
+def forecast_task(store: Address, forecaster: str, at: str, out: Path, lead: int = 60) -> Path:
     """Write a forecast file."""
     return write_forecast(out, issue_forecast(store, forecaster, at, lead))
 
 
 @task(task_run_name="verify {start} to {end}")
 def verify_task(
-    store: Path,
+    store: Address,
     forecasters: list[str],
     start: str,
     end: str,
@@ -85,7 +85,7 @@ def ingest(
 
 
 @flow(name="build-tensors")
-def build_tensors(store: Path, out: Path) -> Path:
+def build_tensors(store: Address, out: Path) -> Path:
     """Build the tensor set that training reads."""
     return tensors_task(store, out)
 
@@ -100,7 +100,7 @@ def train(
 
 @flow(name="forecast")
 def forecast(
-    store: Path, forecaster: str, out: Path, at: str = "latest", lead_minutes: int = 60
+    store: Address, forecaster: str, out: Path, at: str = "latest", lead_minutes: int = 60
 ) -> Path:
     """Forecast the next hour from the frames of a store."""
     return forecast_task(store, forecaster, at, out, lead_minutes)
@@ -108,7 +108,7 @@ def forecast(
 
 @flow(name="verify")
 def verify(
-    store: Path, forecasters: list[str], start: str, end: str, out: Path, lead_minutes: int = 60
+    store: Address, forecasters: list[str], start: str, end: str, out: Path, lead_minutes: int = 60
 ) -> Path:
     """Score forecasters over a period; the report's path."""
     return verify_task(store, forecasters, start, end, out, lead_minutes).report

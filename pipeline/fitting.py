@@ -30,6 +30,7 @@ class Fitting:
         self._grid, self._zr, self._cadence = store.grid, store.zr, store.cadence
         self._tolerance, self._now = tolerance, now
         self._origin = store.times[0] if len(store) else None
+        self._earliest = None if store.movable else self._origin
         self._given: dict[np.datetime64, tuple[Path, str]] = {}
 
     def frames(self, file: DecodedFile) -> list[PackedFrame]:
@@ -43,6 +44,7 @@ class Fitting:
             self._check_clock(frame)
         origin = self._origin if self._origin is not None else self._first(file.frames)
         frames = [self._on_raster(frame, origin) for frame in file.frames]
+        self._check_begin(frames)
         self._check_times(file, frames)
         self._origin = origin
         fresh = {f.valid_time: f for f in reversed(frames) if f.valid_time not in self._given}
@@ -65,6 +67,15 @@ class Fitting:
                 f"expected a valid time that is past, found {clock(frame.valid_time)} when this "
                 f"machine's clock says {clock(self._now)} UTC; check the clocks of both, then "
                 "ingest the file again"
+            )
+
+    def _check_begin(self, frames: Sequence[PackedFrame]) -> None:
+        first = min(frame.valid_time for frame in frames)
+        if self._earliest is not None and first < self._earliest:
+            raise ValueError(
+                f"expected a valid time from {clock(self._earliest)} on, where this store begins, "
+                f"found {clock(first)}; an object store cannot grow backwards: make a new store "
+                "from the earliest files on"
             )
 
     def _first(self, frames: Sequence[PackedFrame]) -> np.datetime64:

@@ -23,7 +23,7 @@ from pipeline.layout import Order, slots_per_shard
 from pipeline.new_store import create_for
 from pipeline.packed_frame import PackedFrame
 from pipeline.places import Address, place_of
-from pipeline.readers import READERS
+from pipeline.readers import READERS, is_archive
 from pipeline.store import Store
 from pipeline.workers import ClusterCrew, Crew, LocalCrew
 from pipeline.writer import StoreWriter
@@ -73,12 +73,13 @@ def ingest(
     ordered = sorted(set(paths), key=lambda path: (path.name, str(path)))
     known = Store.open(store) if place_of(store).exists() else None
     entry = _entry(product, known, load_catalog())
-    reader = reader or (entry.reader if entry else None)
     if reader is not None and reader not in READERS:
         raise ValueError(f"no reader {reader!r}; there are {sorted(READERS)}")
     now = np.datetime64(datetime.now(UTC).replace(tzinfo=None)) if now is None else now
+    usual = entry.reader if entry else None
+    jobs = [Job(path, _reader_of(path, reader, usual)) for path in ordered]
     with ClusterCrew(dask) if dask else LocalCrew(workers or _processors()) as crew:
-        order, outcomes = _scan([Job(path, reader) for path in ordered], known, crew)
+        order, outcomes = _scan(jobs, known, crew)
         decoded = _readable(outcomes, len(ordered), report, progress)
         create = None
         if known is None:
@@ -93,6 +94,11 @@ def ingest(
             _fill_all(writer, _batches(decoded, fitting, writer.store.cadence, report), report)
     report.refused.sort(key=lambda refusal: refusal.path)
     return report
+
+
+def _reader_of(path: Path, named: str | None, usual: str | None) -> str | None:
+    """The reader that was named; an archive has its own, whatever its product's files have."""
+    return named or ("cf_zarr" if is_archive(path) else usual)
 
 
 def _processors() -> int:

@@ -172,7 +172,7 @@ def _lay_out_places(group: zarr.Group, grid: Grid) -> None:
             name,
             data=(np.rint(degrees * DEGREE_STEPS) / DEGREE_STEPS).astype(np.float32),
             chunks=grid.shape,
-            compressors=BloscCodec(cname="zstd", clevel=9, shuffle="shuffle"),
+            compressors=BloscCodec(cname="zstd", clevel=5, shuffle="shuffle"),
             dimension_names=("y", "x"),
             attributes={"standard_name": name, "units": units},
         )

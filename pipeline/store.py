@@ -40,7 +40,7 @@ class Store:
     def __init__(self, place: Place, group: zarr.Group) -> None:
         self._place, self._group = place, group
         self._arrays: dict[str, zarr.Array[Any]] = {}
-        self.address, self.snapshot = place.address, place.snapshot
+        self.address, self.snapshot, self.movable = place.address, place.snapshot, place.movable
         attributes = group.attrs.asdict()
         self.product = str(attributes["product"])
         self.licence = str(attributes["licence"])

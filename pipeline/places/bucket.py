@@ -47,6 +47,7 @@ class BucketPlace:
     """
 
     atomic = False
+    movable = False
     sharded = True
     snapshot = None
 

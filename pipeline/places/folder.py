@@ -22,6 +22,7 @@ class FolderPlace:
     """A folder of a local or mounted disk."""
 
     atomic = False
+    movable = True
     sharded = True
     snapshot = None
 

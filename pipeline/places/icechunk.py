@@ -54,6 +54,7 @@ class IcechunkPlace:
     """
 
     atomic = True
+    movable = True
     sharded = False
 
     def __init__(self, path: Path, snapshot: str | None = None) -> None:

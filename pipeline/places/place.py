@@ -20,11 +20,13 @@ class Place(Protocol):
         address: As messages name it.
         atomic: Whether all that was written since `writing` appears at once, by `save`; elsewhere
             each object appears when it is written.
+        movable: Whether `renumbered` can.
         sharded: Whether frames share objects; not where each version of an object is kept.
     """
 
     address: str
     atomic: bool
+    movable: bool
     sharded: bool
 
     def exists(self) -> bool:

@@ -165,3 +165,16 @@ def damage_last_frame(address: str) -> None:
     with StoreWriter(address) as writer:
         writer.frames.put({slot: encode_frame(other, writer.store.order)})
         writer.place.save("damage")
+
+
+def test_early_files_go_in_where_the_place_can_and_else_are_refused_one_by_one(
+    address: str, tmp_path: Path
+) -> None:
+    paths = write_storms(tmp_path / "files", Storms(height=32, width=32, frames=45))
+    ingest(paths[30:35], address, product="storms")
+    report = ingest([*paths[:2], *paths[35:]], address, product="storms")
+    opened = Store.open(address)
+    refused = [] if opened.movable else paths[:2]
+    assert [refusal.path for refusal in report.refused] == refused
+    assert all("an object store cannot grow backwards" in r.reason for r in report.refused)
+    assert opened.observed.sum() == 17 - len(refused)
