@@ -2,57 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from typing import NamedTuple
+from functools import partial
 
-import torch
+import numpy as np
 from torch import Tensor
 
-STEP_DBZ = 0.01
-
-
-class Counts(NamedTuple):
-    """The contingency table: int64 counts of pixels, any shape."""
-
-    hits: Tensor
-    misses: Tensor
-    false_alarms: Tensor
-    correct_negatives: Tensor
-
-
-def event_limit(threshold_dbz: float) -> float:
-    """The reflectivity in dBZ from which a pixel counts as an event.
-
-    Stored reflectivity comes in steps of STEP_DBZ, so a rate that equals the threshold may be held
-    as up to half a step less. The limit lies midway between two steps, below the first that can
-    hold the threshold: a pixel at the threshold is an event, stored or not, whatever the rounding.
-    """
-    first = math.ceil(threshold_dbz / STEP_DBZ - 0.501)
-    return (first - 0.5) * STEP_DBZ
-
-
-def count_events(forecast: Tensor, observed: Tensor, pixels: Tensor) -> Counts:
-    """Pixels that were both, one or neither of forecast and observed.
-
-    Args:
-        forecast: (..., H, W) bool, events among the compared pixels only.
-        observed: (..., H, W) bool, likewise; broadcasts with `forecast`.
-        pixels: Number of compared pixels; broadcasts with the counts.
-    """
-    hits = count_pixels(forecast & observed)
-    misses = count_pixels(observed) - hits
-    false_alarms = count_pixels(forecast) - hits
-    return Counts(hits, misses, false_alarms, pixels - hits - misses - false_alarms)
-
-
-def count_pixels(planes: Tensor) -> Tensor:
-    """Number of true pixels of (..., H, W) bool, int64."""
-    # plane by plane and row by row: one sum over all would first copy them to int64
-    rows = (
-        plane.view(torch.uint8).sum(-1, dtype=torch.int32)
-        for plane in planes.reshape(-1, *planes.shape[-2:])
-    )
-    return torch.stack([counts.sum() for counts in rows]).view(planes.shape[:-2])
+from nowcast.verification import categorical_skill as skill
+from nowcast.verification.counts import count_events, count_pixels, ratio
+from nowcast.verification.counts import event_limit as event_limit
+from nowcast.verification.frame import Frame
+from nowcast.verification.part import BY_THRESHOLD, FRACTION, POSITIVE, Part, Score, Sum
 
 
 def critical_success_index(hits: Tensor, misses: Tensor, false_alarms: Tensor) -> Tensor:
@@ -68,7 +27,8 @@ def critical_success_index(hits: Tensor, misses: Tensor, false_alarms: Tensor) -
 
     Undefined: NaN where nothing was forecast nor observed.
 
-    Source: Schaefer, 1990, Weather and Forecasting 5, 570-575.
+    Source: Schaefer, 1990, Weather and Forecasting 5, 570-575,
+        doi:10.1175/1520-0434(1990)005<0570:TCSIAA>2.0.CO;2.
     """
     return ratio(hits, hits + misses + false_alarms)
 
@@ -85,7 +45,7 @@ def probability_of_detection(hits: Tensor, misses: Tensor) -> Tensor:
 
     Undefined: NaN where nothing was observed.
 
-    Source: Roebber, 2009, Weather and Forecasting 24, 601-608.
+    Source: Roebber, 2009, Weather and Forecasting 24, 601-608, doi:10.1175/2008WAF2222159.1.
     """
     return ratio(hits, hits + misses)
 
@@ -102,7 +62,8 @@ def false_alarm_ratio(hits: Tensor, false_alarms: Tensor) -> Tensor:
 
     Undefined: NaN where nothing was forecast.
 
-    Source: Barnes et al., 2009, Weather and Forecasting 24, 1452-1454.
+    Source: Barnes et al., 2009, Weather and Forecasting 24, 1452-1454,
+        doi:10.1175/2009WAF2222300.1.
     """
     return ratio(false_alarms, hits + false_alarms)
 
@@ -119,7 +80,7 @@ def success_ratio(hits: Tensor, false_alarms: Tensor) -> Tensor:
 
     Undefined: NaN where nothing was forecast.
 
-    Source: Roebber, 2009, Weather and Forecasting 24, 601-608.
+    Source: Roebber, 2009, Weather and Forecasting 24, 601-608, doi:10.1175/2008WAF2222159.1.
     """
     return ratio(hits, hits + false_alarms)
 
@@ -136,38 +97,79 @@ def frequency_bias(hits: Tensor, misses: Tensor, false_alarms: Tensor) -> Tensor
 
     Undefined: NaN where nothing was observed, also where something was forecast.
 
-    Source: Roebber, 2009, Weather and Forecasting 24, 601-608.
+    Source: Roebber, 2009, Weather and Forecasting 24, 601-608, doi:10.1175/2008WAF2222159.1.
     """
     return ratio(hits + false_alarms, hits + misses)
 
 
-def heidke_skill_score(
-    hits: Tensor, misses: Tensor, false_alarms: Tensor, correct_negatives: Tensor
-) -> Tensor:
-    """Share of pixels right beyond those that chance would have got right.
+def missing_share(missing_pixels: Tensor, observed_pixels: Tensor) -> Tensor:
+    """Share of the observed pixels that the forecaster left missing.
 
-    HSS = 2 (h c − m f) / ((h + m)(m + c) + (h + f)(f + c)) of hits h, misses m, false alarms f
-    and correct negatives c. Range −1 to 1, best 1, 0 for chance.
-    Also called: Cohen's kappa.
+    Missing share = missing_pixels / observed_pixels. Range 0 to 1, best 0.
 
     Args:
-        hits: Counts of any shape; the four must broadcast.
-        misses: Observed but not forecast.
-        false_alarms: Forecast but not observed.
-        correct_negatives: Neither forecast nor observed.
+        missing_pixels: Counts of any shape: observed, missing in the forecast.
+        observed_pixels: Counts: observed.
 
-    Undefined: NaN where forecast and observed are events everywhere, or nowhere.
-
-    Source: Heidke, 1926, Geografiska Annaler 8, 301-349.
+    Undefined: NaN where nothing was observed.
     """
-    # products of counts outgrow int64
-    h, m, f, c = (
-        count.to(torch.float64) for count in (hits, misses, false_alarms, correct_negatives)
-    )
-    return ratio(2 * (h * c - m * f), (h + m) * (m + c) + (h + f) * (f + c))
+    return ratio(missing_pixels, observed_pixels)
 
 
-def ratio(part: Tensor, whole: Tensor) -> Tensor:
-    """`part / whole` in float64, NaN where the whole is 0."""
-    whole = whole.to(torch.float64)
-    return part.to(torch.float64) / torch.where(whole == 0, math.nan, whole)
+def count(frame: Frame) -> dict[str, Tensor]:
+    """The contingency tables of a frame, and how much was compared."""
+    pixels = frame.mask.pixels
+    counts = count_events(frame.forecast_events, frame.observed_events, pixels)
+    forecasters = len(frame.members)
+    return {
+        **counts._asdict(),
+        "pixels": pixels.expand(forecasters),
+        "observed_pixels": count_pixels(frame.seen).expand(forecasters),
+        "missing_pixels": count_pixels(frame.missing & frame.seen),
+    }
+
+
+TABLE = ("hits", "misses", "false_alarms", "correct_negatives")
+
+_events = partial(Sum, dims=BY_THRESHOLD, dtype=np.int64)
+_score = partial(Score, dims=BY_THRESHOLD)
+
+PART = Part(
+    count,
+    {
+        "hits": _events("events forecast and observed"),
+        "misses": _events("events observed, not forecast"),
+        "false_alarms": _events("events forecast, not observed"),
+        "correct_negatives": _events("pixels without event"),
+        "pixels": Sum("compared pixels", dtype=np.int64),
+        "observed_pixels": Sum("observed pixels", dtype=np.int64),
+        "missing_pixels": Sum("observed pixels missing in the forecast", dtype=np.int64),
+    },
+    {
+        "csi": _score("critical success index", critical_success_index, TABLE[:3], FRACTION, "1"),
+        "pod": _score(
+            "probability of detection", probability_of_detection, TABLE[:2], FRACTION, "1"
+        ),
+        "far": _score("false alarm ratio", false_alarm_ratio, TABLE[::2], FRACTION, "0"),
+        "success_ratio": _score("success ratio", success_ratio, TABLE[::2], FRACTION, "1"),
+        "frequency_bias": _score("frequency bias", frequency_bias, TABLE[:3], POSITIVE, "1"),
+        "accuracy": _score("accuracy", skill.accuracy, TABLE, FRACTION, "1"),
+        "hss": _score("Heidke skill score", skill.heidke_skill_score, TABLE, "-1 to 1", "1"),
+        "gss": _score("Gilbert skill score", skill.gilbert_skill_score, TABLE, "-1/3 to 1", "1"),
+        "peirce": _score("Peirce skill score", skill.peirce_skill_score, TABLE, "-1 to 1", "1"),
+        "sedi": _score(
+            "symmetric extremal dependence index",
+            skill.symmetric_extremal_dependence_index,
+            TABLE,
+            "-1 to 1",
+            "1",
+        ),
+        "missing_share": Score(
+            "share of the observed pixels missing in the forecast",
+            missing_share,
+            ("missing_pixels", "observed_pixels"),
+            FRACTION,
+            "0",
+        ),
+    },
+)

@@ -1,39 +1,49 @@
-"""How far was the rain rate off? Scores from sums of errors in mm/h."""
+"""How far was the rain off? Scores from sums of errors, in mm/h and in dBZ."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from nowcast.verification.categorical import ratio
+from nowcast.verification.counts import dot, ratio, total
+from nowcast.verification.frame import Frame
+from nowcast.verification.part import ANY, POSITIVE, Part, Score, Sum
 
 
 class ErrorSums(NamedTuple):
-    """Sums over pixels of error, |error| and error², float64, any shape."""
+    """Sums over pixels of forecast f and observed o, float64, any shape."""
 
     error: Tensor
-    absolute: Tensor
-    squared: Tensor
+    absolute_error: Tensor
+    squared_error: Tensor
+    forecast: Tensor
+    observed: Tensor
+    squared_forecast: Tensor
+    squared_observed: Tensor
+    product: Tensor
 
 
-def sum_errors(forecast: Tensor, observed: Tensor, known: Tensor) -> ErrorSums:
-    """Sums over the known pixels of forecast − observed.
+def sum_errors(forecast: Tensor, observed: Tensor) -> ErrorSums:
+    """Sums over the pixels of one field, of f − o, |f − o|, (f − o)², f, o, f², o² and f o.
 
     Args:
-        forecast: (..., H, W) mm/h.
-        observed: (..., H, W) mm/h; broadcasts with `forecast`.
-        known: (..., H, W) bool, the pixels to compare.
-
-    Missing: Pixels that are not known count for nothing.
+        forecast: (H, W) float32, 0 where nothing is compared.
+        observed: (H, W) likewise.
     """
-    error = torch.where(known, forecast - observed, 0)
-    return ErrorSums(*(_total(term) for term in (error, error.abs(), error.square())))
-
-
-def _total(terms: Tensor) -> Tensor:
-    return terms.sum(-1).sum(-1, dtype=torch.float64)
+    error = forecast - observed
+    return ErrorSums(
+        total(error),
+        total(error.abs()),
+        dot(error, error),
+        total(forecast),
+        total(observed),
+        dot(forecast, forecast),
+        dot(observed, observed),
+        dot(forecast, observed),
+    )
 
 
 def mean_error(error_sum: Tensor, pixels: Tensor) -> Tensor:
@@ -48,7 +58,7 @@ def mean_error(error_sum: Tensor, pixels: Tensor) -> Tensor:
 
     Undefined: NaN where no pixel was compared.
 
-    Source: Willmott and Matsuura, 2005, Climate Research 30, 79-82.
+    Source: Willmott and Matsuura, 2005, Climate Research 30, 79-82, doi:10.3354/cr030079.
     """
     return ratio(error_sum, pixels)
 
@@ -64,7 +74,7 @@ def mean_absolute_error(absolute_error_sum: Tensor, pixels: Tensor) -> Tensor:
 
     Undefined: NaN where no pixel was compared.
 
-    Source: Willmott and Matsuura, 2005, Climate Research 30, 79-82.
+    Source: Willmott and Matsuura, 2005, Climate Research 30, 79-82, doi:10.3354/cr030079.
     """
     return ratio(absolute_error_sum, pixels)
 
@@ -80,7 +90,7 @@ def root_mean_square_error(squared_error_sum: Tensor, pixels: Tensor) -> Tensor:
 
     Undefined: NaN where no pixel was compared.
 
-    Source: Willmott and Matsuura, 2005, Climate Research 30, 79-82.
+    Source: Willmott and Matsuura, 2005, Climate Research 30, 79-82, doi:10.3354/cr030079.
     """
     return ratio(squared_error_sum, pixels).sqrt()
 
@@ -96,20 +106,104 @@ def skill(error: Tensor, reference_error: Tensor) -> Tensor:
 
     Undefined: NaN where the reference has no error.
 
-    Source: Murphy, 1988, Monthly Weather Review 116, 2417-2424.
+    Source: Murphy, 1988, Monthly Weather Review 116, 2417-2424,
+        doi:10.1175/1520-0493(1988)116<2417:SSBOTM>2.0.CO;2.
     """
     return 1 - ratio(error, reference_error)
 
 
-def missing_share(missing_pixels: Tensor, observed_pixels: Tensor) -> Tensor:
-    """Share of the observed pixels that the forecaster left missing.
+def correlation(
+    forecast: Tensor,
+    observed: Tensor,
+    squared_forecast: Tensor,
+    squared_observed: Tensor,
+    product: Tensor,
+    pixels: Tensor,
+) -> Tensor:
+    """Pearson's correlation of forecast f and observed o over all pixels of all fields.
 
-    Range 0 to 1, best 0.
+    r = (n Σfo − Σf Σo) / √((n Σf² − (Σf)²)(n Σo² − (Σo)²)). Range −1 to 1, best 1.
 
     Args:
-        missing_pixels: Counts of any shape: observed, missing in the forecast.
-        observed_pixels: Counts: observed.
+        forecast: Sums Σf of any shape; the six must broadcast.
+        observed: Σo.
+        squared_forecast: Σf².
+        squared_observed: Σo².
+        product: Σfo.
+        pixels: Number n of compared pixels.
 
-    Undefined: NaN where nothing was observed.
+    Undefined: NaN where one of the two is constant, to the rounding of the sums.
+
+    Source: Wilks, 2019, Statistical Methods in the Atmospheric Sciences, 4th ed., Elsevier,
+        doi:10.1016/C2017-0-03921-6.
     """
-    return ratio(missing_pixels, observed_pixels)
+    n = pixels.to(torch.float64)
+    here, there = (
+        torch.where(spread > 1e-6 * n * square, spread, torch.nan)
+        for square, spread in (
+            (squared_forecast, n * squared_forecast - forecast**2),
+            (squared_observed, n * squared_observed - observed**2),
+        )
+    )
+    return ((n * product - forecast * observed) / (here * there).sqrt()).clamp(-1, 1)
+
+
+def count(frame: Frame) -> dict[str, Tensor]:
+    """The sums of errors of a frame, in mm/h and in dBZ."""
+    in_rate = [sum_errors(field, frame.observed_rate) for field in frame.forecast_rate]
+    in_dbz = [sum_errors(field, frame.observed_floored) for field in frame.forecast_floored]
+    sums = {}
+    for quantity, rows in (("", in_rate), ("dbz_", in_dbz)):
+        for name, values in zip(ErrorSums._fields, zip(*rows, strict=True), strict=True):
+            sums[f"{quantity}{name}_sum"] = torch.stack(values)
+    return sums
+
+
+_WORDS = {
+    "error": "forecast minus observed",
+    "absolute_error": "absolute errors of",
+    "squared_error": "squared errors of",
+    "forecast": "forecast",
+    "observed": "observed",
+    "squared_forecast": "squared forecast",
+    "squared_observed": "squared observed",
+    "product": "forecast times observed",
+}
+_MOMENTS = ("forecast", "observed", "squared_forecast", "squared_observed", "product")
+_LINEAR = ("error", "absolute_error", "forecast", "observed")
+
+
+def _sums(prefix: str, quantity: str, unit: str, squared: str) -> dict[str, Sum]:
+    return {
+        f"{prefix}{name}_sum": Sum(
+            f"sum of {words} {quantity}", units=unit if name in _LINEAR else squared
+        )
+        for name, words in _WORDS.items()
+    }
+
+
+def _scores(prefix: str, suffix: str, quantity: str, unit: str) -> dict[str, Score]:
+    def score(words: str, function: Callable[..., Tensor], name: str, reach: str) -> Score:
+        sums = (f"{prefix}{name}_sum", "pixels")
+        return Score(f"{words} of {quantity}", function, sums, reach, "0", units=unit)
+
+    moments = tuple(f"{prefix}{name}_sum" for name in _MOMENTS)
+    return {
+        f"mae{suffix}": score(
+            "mean absolute error", mean_absolute_error, "absolute_error", POSITIVE
+        ),
+        f"rmse{suffix}": score(
+            "root mean square error", root_mean_square_error, "squared_error", POSITIVE
+        ),
+        f"mean_error{suffix}": score("mean error", mean_error, "error", ANY),
+        f"correlation{suffix}": Score(
+            f"correlation of {quantity}", correlation, (*moments, "pixels"), "-1 to 1", "1"
+        ),
+    }
+
+
+PART = Part(
+    count,
+    _sums("", "rain rate", "mm h-1", "mm2 h-2") | _sums("dbz_", "reflectivity", "dBZ", "dBZ2"),
+    _scores("", "", "rain rate", "mm h-1") | _scores("dbz_", "_dbz", "reflectivity", "dBZ"),
+)

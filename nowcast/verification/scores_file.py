@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,163 +10,69 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from nowcast.verification import categorical, continuous, spatial
+from nowcast.verification import continuous
+from nowcast.verification.part import BY_LEAD, Score
+from nowcast.verification.parts import SCORES, SUMS, scores_of
 
-BY_LEAD = ("forecaster", "lead_time")
-BY_THRESHOLD = (*BY_LEAD, "threshold")
-BY_SCALE = (*BY_THRESHOLD, "scale")
+__all__ = ["SCORES", "SUMS", "derive_score", "derive_skill", "score_table", "with_scores"]
 
-
-@dataclass(frozen=True)
-class Sum:
-    """One sum over pixels, kept for each issue time."""
-
-    long_name: str
-    dims: tuple[str, ...] = BY_LEAD
-    units: str = "1"
-    dtype: type = np.float64
-
-
-@dataclass(frozen=True)
-class Score:
-    """One score: a function of sums pooled over issue times, or of scores named before it."""
-
-    long_name: str
-    function: Callable[..., Tensor]
-    sums: tuple[str, ...]
-    range: str
-    best: str
-    dims: tuple[str, ...] = BY_LEAD
-    units: str = "1"
-
-
-_TABLE = ("hits", "misses", "false_alarms", "correct_negatives")
-
-SUMS = {
-    "hits": Sum("events forecast and observed", BY_THRESHOLD, dtype=np.int64),
-    "misses": Sum("events observed, not forecast", BY_THRESHOLD, dtype=np.int64),
-    "false_alarms": Sum("events forecast, not observed", BY_THRESHOLD, dtype=np.int64),
-    "correct_negatives": Sum("pixels without event", BY_THRESHOLD, dtype=np.int64),
-    "pixels": Sum("compared pixels", dtype=np.int64),
-    "observed_pixels": Sum("observed pixels", dtype=np.int64),
-    "missing_pixels": Sum("observed pixels missing in the forecast", dtype=np.int64),
-    "error_sum": Sum("sum of forecast minus observed rain rate", units="mm h-1"),
-    "absolute_error_sum": Sum("sum of absolute rain rate errors", units="mm h-1"),
-    "squared_error_sum": Sum("sum of squared rain rate errors", units="mm2 h-2"),
-    "fss_numerator": Sum("sum of squared differences of fractions", BY_SCALE),
-    "fss_denominator": Sum("sum of squared fractions, forecast and observed", BY_SCALE),
-}
-
-SCORES = {
-    "csi": Score(
-        "critical success index",
-        categorical.critical_success_index,
-        _TABLE[:3],
-        "0 to 1",
-        "1",
-        BY_THRESHOLD,
-    ),
-    "pod": Score(
-        "probability of detection",
-        categorical.probability_of_detection,
-        _TABLE[:2],
-        "0 to 1",
-        "1",
-        BY_THRESHOLD,
-    ),
-    "far": Score(
-        "false alarm ratio",
-        categorical.false_alarm_ratio,
-        ("hits", "false_alarms"),
-        "0 to 1",
-        "0",
-        BY_THRESHOLD,
-    ),
-    "success_ratio": Score(
-        "success ratio",
-        categorical.success_ratio,
-        ("hits", "false_alarms"),
-        "0 to 1",
-        "1",
-        BY_THRESHOLD,
-    ),
-    "frequency_bias": Score(
-        "frequency bias",
-        categorical.frequency_bias,
-        _TABLE[:3],
-        "0 to infinity",
-        "1",
-        BY_THRESHOLD,
-    ),
-    "hss": Score(
-        "Heidke skill score",
-        categorical.heidke_skill_score,
-        _TABLE,
-        "-1 to 1",
-        "1",
-        BY_THRESHOLD,
-    ),
-    "fss": Score(
-        "fractions skill score",
-        spatial.fractions_skill_score,
-        ("fss_numerator", "fss_denominator"),
-        "0 to 1",
-        "1",
-        BY_SCALE,
-    ),
-    "mae": Score(
-        "mean absolute error of rain rate",
-        continuous.mean_absolute_error,
-        ("absolute_error_sum", "pixels"),
-        "0 to infinity",
-        "0",
-        units="mm h-1",
-    ),
-    "rmse": Score(
-        "root mean square error of rain rate",
-        continuous.root_mean_square_error,
-        ("squared_error_sum", "pixels"),
-        "0 to infinity",
-        "0",
-        units="mm h-1",
-    ),
-    "mean_error": Score(
-        "mean error of rain rate",
-        continuous.mean_error,
-        ("error_sum", "pixels"),
-        "-infinity to infinity",
-        "0",
-        units="mm h-1",
-    ),
-    "missing_share": Score(
-        "share of the observed pixels missing in the forecast",
-        continuous.missing_share,
-        ("missing_pixels", "observed_pixels"),
-        "0 to 1",
-        "0",
-    ),
-}
+SKILLS = ("mae", "rmse", "mae_dbz", "rmse_dbz")
+REFERENCES = {"persistence": "", "extrapolation": "_extrapolation"}
 
 
 def derive_score(name: str, sums: xr.Dataset) -> xr.DataArray:
     """A score of SCORES from sums by issue time, pooled over all of them.
 
     Raises:
-        ValueError: If there is no such score.
+        ValueError: If there is no such score, or not all of its sums.
     """
-    if name not in SCORES:
-        raise ValueError(f"no score {name!r}; there are {sorted(SCORES)}")
-    score = SCORES[name]
-    pooled = [
-        torch.from_numpy(sums[term].sum("issue_time", skipna=False).to_numpy())
-        for term in score.sums
-    ]
+    score = known_score(name, sums)
+    terms = {term: torch.from_numpy(pooled(sums[term]).to_numpy()) for term in score.sums}
+    values = evaluate(score, terms, sums)
     coordinates = {
         name: axis.variable for name, axis in sums.coords.items() if {*axis.dims} <= {*score.dims}
     }
-    return xr.DataArray(
-        score.function(*pooled).numpy(), coordinates, score.dims, name, _attributes(score)
-    )
+    shaped = values.squeeze(0) if "forecaster" not in score.dims else values
+    return xr.DataArray(shaped.numpy(), coordinates, score.dims, name, _attributes(score))
+
+
+def known_score(name: str, sums: xr.Dataset) -> Score:
+    """The entry of SCORES.
+
+    Raises:
+        ValueError: If there is no such score, or not all of its sums.
+    """
+    if name not in SCORES:
+        raise ValueError(f"no score {name!r}; there are {sorted(SCORES)}")
+    score: Score = SCORES[name]
+    absent = [term for term in score.sums if term not in sums]
+    if absent:
+        raise ValueError(f"score {name!r}: found no sums {absent}; count the part that holds them")
+    return score
+
+
+def pooled(sums: xr.DataArray) -> xr.DataArray:
+    """Over the issue times, where they are told apart."""
+    return sums.sum("issue_time", skipna=False) if "issue_time" in sums.dims else sums
+
+
+def evaluate(score: Score, terms: Mapping[str, Tensor], sums: xr.Dataset) -> Tensor:
+    """The score of sums (..., forecaster, lead_time, ...), the forecaster 1 where it is none.
+
+    Args:
+        score: What to evaluate.
+        terms: Its sums, by name, any dimensions before those of `sums`.
+        sums: Names their dimensions, without issue time, and holds the axes.
+    """
+    shaped = []
+    for name in score.sums:
+        dims = SUMS[name].dims
+        shaped.append(
+            terms[name] if "forecaster" in dims else terms[name].unsqueeze(-len(dims) - 1)
+        )
+    axes = (torch.tensor(sums[axis].to_numpy()) for axis in score.axes)
+    values: Tensor = score.function(*shaped, *axes)
+    return values
 
 
 def _attributes(score: Score) -> dict[str, str]:
@@ -196,16 +101,41 @@ def derive_skill(error: xr.DataArray, reference: str) -> xr.DataArray:
         "range": "-infinity to 1",
         "best": "1",
     }
-    return xr.DataArray(values.numpy(), error.coords, error.dims, f"{error.name}_skill", described)
+    name = f"{error.name}_skill{REFERENCES.get(reference, f'_{reference}')}"
+    return xr.DataArray(values.numpy(), error.coords, error.dims, name, described)
 
 
-def with_scores(sums: xr.Dataset) -> xr.Dataset:
-    """The sums and every score, with skill against persistence where that was scored."""
-    scores = [derive_score(name, sums) for name in SCORES]
-    if "persistence" in sums["forecaster"]:
-        by_name = {score.name: score for score in scores}
-        scores += [derive_skill(by_name[name], "persistence") for name in ("mae", "rmse")]
-    return sums.assign({score.name: score for score in scores})
+def with_scores(sums: xr.Dataset, parts: Sequence[str]) -> xr.Dataset:
+    """The sums and every score of the parts, with skill against the references there are."""
+    scores = {name: derive_score(name, sums) for name in scores_of(parts)}
+    for reference in REFERENCES:
+        if reference in sums["forecaster"]:
+            errors = [scores[name] for name in SKILLS if name in scores]
+            skills = [derive_skill(error, reference) for error in errors]
+            scores |= {str(skill.name): skill for skill in skills}
+    return sums.assign(scores)
+
+
+def by_hour(name: str, sums: xr.Dataset) -> xr.DataArray:
+    """A score of SCORES pooled over the issue times of each hour of the day, UTC.
+
+    Returns:
+        (hour, ...) of the hours there are.
+
+    Raises:
+        ValueError: If there is no such score, or its sums are not told apart by issue time.
+    """
+    score = known_score(name, sums)
+    together = [term for term in score.sums if "issue_time" not in sums[term].dims]
+    if together:
+        raise ValueError(f"score {name!r}: {together} are of all issue times, not told by hour")
+    hours = sums["issue_time"].dt.hour
+    each = [
+        derive_score(name, sums.isel(issue_time=np.flatnonzero(hours == hour)))
+        for hour in np.unique(hours)
+    ]
+    axis = xr.Variable("hour", np.unique(hours), {"long_name": "hour of issue, UTC", "units": "h"})
+    return xr.concat(each, axis)
 
 
 def score_table(
@@ -215,15 +145,15 @@ def score_table(
 
     Args:
         scores: A scores file.
-        score: Any score in it.
+        score: Any score in it of forecaster, lead time and at most threshold and scale.
         threshold: In mm/h; for scores that have one.
         scale: In km; for scores that have one.
 
     Raises:
         ValueError: If the file has no such score, threshold or scale.
     """
-    if score not in scores or "issue_time" in scores[score].dims:
-        raise ValueError(f"scores: no score {score!r}; there are {_names(scores)}")
+    if score not in _tabular(scores):
+        raise ValueError(f"scores: no score {score!r}; there are {_tabular(scores)}")
     chosen = scores[score]
     for dim, wanted, unit in (("threshold", threshold, "mm/h"), ("scale", scale, "km")):
         if dim not in chosen.dims:
@@ -236,6 +166,11 @@ def score_table(
     return chosen.transpose(*BY_LEAD).to_pandas()
 
 
-def _names(scores: xr.Dataset) -> list[str]:
+def _tabular(scores: xr.Dataset) -> list[str]:
     names: Iterable[object] = scores.data_vars
-    return sorted(str(name) for name in names if "issue_time" not in scores[name].dims)
+    axes = {*BY_LEAD, "threshold", "scale"}
+    return sorted(
+        str(name)
+        for name in names
+        if name not in SUMS and {*BY_LEAD} <= {*scores[name].dims} <= axes
+    )

@@ -1,15 +1,18 @@
-"""Was the rain near where it was forecast? The fractions skill score and its window sums."""
+"""Was the rain near where it was forecast? The fractions skill score and the useful scale."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from nowcast.verification.categorical import count_pixels, ratio
+from nowcast.verification.counts import RUN, count_pixels, ratio
+from nowcast.verification.frame import Frame, Mask
+from nowcast.verification.part import BY_SCALE, BY_THRESHOLD, FRACTION, Part, Score, Sum
+from nowcast.verification.windows import window_sums
 
 
 class FractionSums(NamedTuple):
@@ -19,85 +22,65 @@ class FractionSums(NamedTuple):
     denominator: Tensor
 
 
-def window_pixels(scale_km: float, pixel_km: float) -> int:
-    """The odd number of pixels nearest to a scale, the larger of two as near; 1 at least."""
-    # a twentieth of leeway: a pixel of 1.0003 km has the windows of one of 1 km
-    return 2 * math.floor(scale_km / pixel_km / 2 + 0.05) + 1
-
-
-def window_sums(planes: Tensor, width: int) -> Tensor:
-    """Sum over the square window around each pixel; what lies outside the grid adds nothing.
-
-    Exact, and as fast for wide windows as for narrow ones: runs of 1, 2, 4 … pixels are added to
-    each other, in the narrowest integer that holds them.
+def sum_fractions(forecast: Tensor, observed: Tensor, mask: Mask) -> FractionSums:
+    """Sums for the fractions skill score over the widths of a mask, each (F, T, S).
 
     Args:
-        planes: (..., H, W) bool.
-        width: Odd number of pixels.
-
-    Returns:
-        (..., H, W) uint8, int16 or int32.
-    """
-    half = width // 2
-    padded = F.pad(planes.view(torch.uint8), (half, half, half, half))
-    columns = _run_sums(padded.to(_narrowest(width)), width, -2)
-    return _run_sums(columns.to(_narrowest(width**2)), width, -1)
-
-
-def _narrowest(most: int) -> torch.dtype:
-    if most <= 255:
-        return torch.uint8
-    return torch.int16 if most <= 32767 else torch.int32
-
-
-def _run_sums(values: Tensor, width: int, axis: int) -> Tensor:
-    """Sums of `width` successive values along an axis, which is shorter by width − 1 after."""
-    length = values.shape[axis] - width + 1
-    total = values.narrow(axis, width - 1, length).clone()
-    runs, span, start = values, 1, 0
-    while start < width - 1:
-        rest = runs.shape[axis] - span
-        runs = runs.narrow(axis, 0, rest) + runs.narrow(axis, span, rest)
-        span *= 2
-        if width & span:
-            total += runs.narrow(axis, start, length)
-            start += span
-    return total
-
-
-def sum_fractions(forecast: Tensor, observed: Tensor, known: Tensor, width: int) -> FractionSums:
-    """Sums for the fractions skill score over one window width, each (F, T).
-
-    Args:
-        forecast: (F, T, H, W) bool, events among the known pixels only.
+        forecast: (F, T, H, W) bool, events among the compared pixels only.
         observed: (T, H, W) bool, likewise.
-        known: (H, W) bool, the pixels to compare.
-        width: Odd number of pixels.
+        mask: The compared pixels.
 
-    Missing: A fraction is events over known pixels in the window, and is taken around known pixels
-        alone. Beyond the grid's edge nothing is known.
+    Missing: A fraction is events over compared pixels in the window, and is taken around compared
+        pixels alone. Beyond the grid's edge nothing is compared.
     """
-    if width == 1:
-        events = count_pixels(forecast) + count_pixels(observed)
-        return FractionSums(count_pixels(forecast ^ observed).double(), events.double())
-    weight = known / window_sums(known, width).clamp(min=1)
+    terms = [_compare(forecast[:, place], there, mask) for place, there in enumerate(observed)]
+    sums = torch.stack(terms, dim=2)
+    return FractionSums(sums[0], sums[1])
+
+
+def _compare(forecast: Tensor, observed: Tensor, mask: Mask) -> Tensor:
+    """Both sums of one threshold, (2, F, S)."""
+    wide = [width for width in mask.widths if width > 1]
     terms = []
-    # plane by plane: that stays in the processor's cache
-    for place, plane in enumerate(observed):
-        there = window_sums(plane, width).float().mul_(weight)
-        there_squared = _sum_squares(there)
-        for forecast_plane in forecast[:, place]:
-            here = window_sums(forecast_plane, width).float().mul_(weight)
-            here_squared = _sum_squares(here)
-            terms += [_sum_squares(here.sub_(there)), here_squared + there_squared]
-    sums = torch.stack(terms).view(len(observed), len(forecast), 2)
-    return FractionSums(*sums.permute(2, 1, 0))
+    if len(wide) < len(mask.widths):
+        events = count_pixels(forecast) + count_pixels(observed)
+        terms.append(torch.stack([count_pixels(forecast ^ observed), events]).double())
+    if wide:
+        windows = [_window_counts(events, wide) for events in (observed, *forecast)]
+        for width, (there, *here) in zip(wide, zip(*windows, strict=True), strict=True):
+            terms.append(_sum_shares(here, there, mask.shares[width]))
+    return torch.stack(terms, dim=-1)
 
 
-def _sum_squares(shares: Tensor) -> Tensor:
-    """In float64 over rows summed in float32, whose error averages out."""
-    rows: Tensor = torch.linalg.vector_norm(shares, dim=-1)
-    return rows.double().square_().sum()
+def _window_counts(events: Tensor, widths: Sequence[int]) -> Sequence[Tensor | None]:
+    """Events in the windows of each width, flat; None for nothing but zeros."""
+    if not count_pixels(events):
+        return [None] * len(widths)
+    return [counts.reshape(-1) for counts in window_sums(events, widths)]
+
+
+def _sum_shares(
+    forecast: Sequence[Tensor | None], observed: Tensor | None, shares: Tensor
+) -> Tensor:
+    """Σ(F − O)² and Σ(F² + O²), (2, F), of counts that each pixel has a share for."""
+    weight = shares.reshape(-1)
+    zero = weight.new_zeros(())
+    terms = []
+    # run by run: that stays in the processor's cache
+    for start in range(0, len(weight), RUN):
+        run = slice(start, start + RUN)
+        there = None if observed is None else observed[run].float().mul_(weight[run])
+        there_squared = zero if there is None else torch.dot(there, there)
+        for counts in forecast:
+            here = None if counts is None else counts[run].float().mul_(weight[run])
+            here_squared = zero if here is None else torch.dot(here, here)
+            if here is None or there is None:
+                apart = here_squared + there_squared
+            else:
+                apart = torch.dot(here.sub_(there), here)
+            terms += [apart, here_squared, there_squared]
+    sums = torch.stack(terms).view(-1, len(forecast), 3).sum(0, dtype=torch.float64)
+    return torch.stack([sums[:, 0], sums[:, 1] + sums[:, 2]])
 
 
 def fractions_skill_score(numerator: Tensor, denominator: Tensor) -> Tensor:
@@ -110,8 +93,74 @@ def fractions_skill_score(numerator: Tensor, denominator: Tensor) -> Tensor:
         numerator: Sums Σ(F − O)² of any shape; the two must broadcast.
         denominator: Sums Σ(F² + O²).
 
+    Missing: Fractions are of the compared pixels, and taken around them alone.
+
     Undefined: NaN where nothing was forecast nor observed.
 
     Source: Roberts and Lean, 2008, Monthly Weather Review 136, 78-97, doi:10.1175/2007MWR2123.1.
     """
     return 1 - ratio(numerator, denominator)
+
+
+def useful_scale(
+    numerator: Tensor,
+    denominator: Tensor,
+    hits: Tensor,
+    misses: Tensor,
+    pixels: Tensor,
+    scales: Tensor,
+) -> Tensor:
+    """The smallest scale from which on the fractions skill score tells of use.
+
+    The first of the scales where FSS > 0.5 + base rate / 2 there and at all larger ones; the base
+    rate is the observed share of events. Range: the scales, best the smallest.
+
+    Args:
+        numerator: Sums Σ(F − O)², (..., T, S), of rising scales.
+        denominator: Sums Σ(F² + O²), (..., T, S).
+        hits: Counts (..., T).
+        misses: Counts (..., T).
+        pixels: Compared pixels (...).
+        scales: (S,) in km.
+
+    Undefined: NaN where none of the scales is useful.
+
+    Source: Skok and Roberts, 2016, Quarterly Journal of the Royal Meteorological Society 142,
+        2530-2543, doi:10.1002/qj.2849.
+    """
+    base_rate = ratio(hits + misses, pixels[..., None])
+    useful = fractions_skill_score(numerator, denominator) > 0.5 + base_rate[..., None] / 2
+    onwards = useful.flip(-1).long().cumprod(-1).flip(-1).bool()
+    return torch.where(onwards, scales, math.inf).amin(-1).where(onwards.any(-1), math.nan)
+
+
+def count(frame: Frame) -> dict[str, Tensor]:
+    """The sums of the fractions skill score of a frame."""
+    sums = sum_fractions(frame.forecast_events, frame.observed_events, frame.mask)
+    return {"fss_numerator": sums.numerator, "fss_denominator": sums.denominator}
+
+
+_FRACTIONS = ("fss_numerator", "fss_denominator")
+
+PART = Part(
+    count,
+    {
+        "fss_numerator": Sum("sum of squared differences of fractions", BY_SCALE),
+        "fss_denominator": Sum("sum of squared fractions, forecast and observed", BY_SCALE),
+    },
+    {
+        "fss": Score(
+            "fractions skill score", fractions_skill_score, _FRACTIONS, FRACTION, "1", BY_SCALE
+        ),
+        "useful_scale": Score(
+            "smallest scale with a fractions skill score of use",
+            useful_scale,
+            (*_FRACTIONS, "hits", "misses", "pixels"),
+            "the scales",
+            "smallest",
+            BY_THRESHOLD,
+            "km",
+            ("scale",),
+        ),
+    },
+)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,11 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nowcast.verification.categorical import count_events, count_pixels, event_limit
-from nowcast.verification.continuous import sum_errors
+from nowcast.verification.frame import Frame, Masks
+from nowcast.verification.part import Sum
+from nowcast.verification.parts import parts_of, sums_of
 from nowcast.verification.protocol import Protocol
-from nowcast.verification.scores_file import SUMS, derive_score, derive_skill, with_scores
-from nowcast.verification.spatial import sum_fractions
+from nowcast.verification.scores_file import derive_score, derive_skill, with_scores
 from pipeline.batch import ZR
 
 THRESHOLDS = (0.1, 1.0, 5.0, 10.0)
@@ -25,12 +27,12 @@ Row = dict[str, NDArray[Any]]
 
 
 class Tally:
-    """Counts and sums of several forecasters on the same pixels, kept by issue time.
+    """Sums of several forecasters on the same pixels, kept by issue time.
 
     Tallies of one protocol and of different issue times add, in any order, to exactly the tally
     that one run over all issue times gives.
 
-    Args: Those of Protocol.
+    Args: Those of Protocol; `choices` are its members, cell_km, parts and cadence_minutes.
 
     Missing: A pixel is compared where it was observed and every forecaster forecast it. What each
         forecaster leaves missing is a score of its own.
@@ -44,11 +46,17 @@ class Tally:
         zr: ZR,
         scales_km: Sequence[float],
         pixel_km: float,
+        **choices: Any,
     ) -> None:
         names, leads = tuple(forecasters), tuple(lead_minutes)
         rates, scales = tuple(thresholds), tuple(scales_km)
-        self.protocol = Protocol(names, leads, rates, zr, scales, pixel_km)
-        self.rows: dict[np.datetime64, Row] = {}
+        protocol = Protocol(names, leads, rates, zr, scales, pixel_km, **choices)
+        self._hold(protocol, {}, {})
+
+    def _hold(self, protocol: Protocol, rows: dict[np.datetime64, Row], pooled: Row) -> None:
+        self.protocol, self.rows, self.pooled = protocol, rows, pooled
+        self.kinds = sums_of(protocol.parts)
+        self._lock = Lock()
 
     @property
     def issue_times(self) -> NDArray[np.datetime64]:
@@ -58,11 +66,13 @@ class Tally:
     def update(
         self, issue_time: np.datetime64, forecasts: Mapping[str, Tensor], observed: Tensor
     ) -> None:
-        """Count the forecasts of one issue time.
+        """Count the forecasts of one issue time; several threads may, each its own.
+
+        Lead times are counted side by side on as many threads as torch may use.
 
         Args:
             issue_time: When the forecasts were made.
-            forecasts: Forecaster → (L, H, W) dBZ, NaN where missing.
+            forecasts: Forecaster → (L, H, W) dBZ, or (M, L, H, W) of M members; NaN where missing.
             observed: (L, H, W) dBZ, NaN where missing.
 
         Raises:
@@ -70,16 +80,18 @@ class Tally:
                 shapes differ, or a value is infinite.
         """
         time = issue_time.astype("datetime64[ns]")
+        self._check(forecasts, observed)
+        self._refuse_twice(time)
+        row = self._stacked(self._count(forecasts, observed))
+        with self._lock:
+            self._refuse_twice(time)
+            pooled = {name: row.pop(name) for name, kind in self.kinds.items() if kind.pooled}
+            self.pooled = _added(self.pooled, pooled)
+            self.rows[time] = row
+
+    def _refuse_twice(self, time: np.datetime64) -> None:
         if time in self.rows:
             raise ValueError(f"tally: issue time {_minutes(time)} is counted already")
-        self._check(forecasts, observed)
-        leads = []
-        for lead, frame in enumerate(observed.float()):
-            fields = [forecasts[name][lead].to(frame) for name in self.protocol.forecasters]
-            leads.append(count_frame(self.protocol, torch.stack(fields), frame))
-        self.rows[time] = {
-            name: torch.stack([sums[name] for sums in leads], dim=1).cpu().numpy() for name in SUMS
-        }
 
     def _check(self, forecasts: Mapping[str, Tensor], observed: Tensor) -> None:
         expected = self.protocol.forecasters
@@ -87,14 +99,42 @@ class Tally:
             raise ValueError(
                 f"tally: expected forecasts of {list(expected)}, found {list(forecasts)}"
             )
-        leads = len(self.protocol.lead_minutes)
+        leads, members = len(self.protocol.lead_minutes), self.protocol.members
         if observed.ndim != 3 or len(observed) != leads:
             found = tuple(observed.shape)
             raise ValueError(f"tally: expected observed ({leads}, height, width), found {found}")
-        for name, field in (("observed", observed), *forecasts.items()):
-            if field.shape != observed.shape:
+        for name, field in forecasts.items():
+            if field.shape not in (observed.shape, (members, *observed.shape)):
                 shapes = f"{tuple(observed.shape)} as observed, found {tuple(field.shape)}"
-                raise ValueError(f"tally: expected {name} of shape {shapes}")
+                many = f", or {members} members of it" if members > 1 else ""
+                raise ValueError(f"tally: expected {name} of shape {shapes}{many}")
+
+    def _count(self, forecasts: Mapping[str, Tensor], observed: Tensor) -> list[dict[str, Tensor]]:
+        """The sums of every lead time."""
+        parts = parts_of(self.protocol.parts).values()
+        masks = Masks(self.protocol.widths)
+
+        def count(lead: int) -> dict[str, Tensor]:
+            there = observed[lead].float()
+            fields = [forecasts[name][..., lead, :, :] for name in self.protocol.forecasters]
+            frame = Frame(self.protocol, [here.to(there) for here in fields], there, masks)
+            return {name: values for part in parts for name, values in part.count(frame).items()}
+
+        leads = range(len(observed))
+        threads = min(torch.get_num_threads(), len(leads)) if observed.is_cpu else 1
+        if threads == 1:
+            return [count(lead) for lead in leads]
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return list(pool.map(count, leads))
+
+    def _stacked(self, leads: Sequence[Mapping[str, Tensor]]) -> Row:
+        return {
+            name: torch.stack([sums[name] for sums in leads], dim=kind.dims.index("lead_time"))
+            .cpu()
+            .numpy()
+            .astype(kind.dtype)
+            for name, kind in self.kinds.items()
+        }
 
     def __add__(self, other: Tally) -> Tally:
         difference = self.protocol.difference(other.protocol)
@@ -103,59 +143,67 @@ class Tally:
         both = sorted(self.rows.keys() & other.rows.keys())
         if both:
             raise ValueError(f"tally: issue time {_minutes(both[0])} is in both; count it once")
-        return self._of(self.protocol, self.rows | other.rows)
+        rows, pooled = self.rows | other.rows, _added(self.pooled, other.pooled)
+        return self._of(self.protocol, rows, pooled)
 
     @classmethod
-    def _of(cls, protocol: Protocol, rows: dict[np.datetime64, Row]) -> Tally:
+    def _of(cls, protocol: Protocol, rows: dict[np.datetime64, Row], pooled: Row) -> Tally:
         tally = cls.__new__(cls)
-        tally.protocol, tally.rows = protocol, rows
+        tally._hold(protocol, rows, pooled)
         return tally
 
     def sums(self) -> xr.Dataset:
         """The sums by issue time, without scores."""
-        times = self.issue_times
         coordinates = self.protocol.coordinates()
         coordinates["issue_time"] = xr.Variable(
             "issue_time",
-            times,
+            self.issue_times,
             {"standard_name": "forecast_reference_time"},
             {"units": "seconds since 1970-01-01", "dtype": "int64"},
         )
-        sizes = {name: axis.size for name, axis in coordinates.items()}
-        variables = {}
-        for name, kind in SUMS.items():
-            values: NDArray[Any] = np.zeros(
-                [sizes[dim] for dim in ("issue_time", *kind.dims)], kind.dtype
-            )
-            for place, time in enumerate(times):
-                values[place] = self.rows[time][name]
-            described = {"long_name": kind.long_name, "units": kind.units}
-            dims = (kind.dims[0], "issue_time", *kind.dims[1:])
-            variables[name] = (dims, np.ascontiguousarray(values.swapaxes(0, 1)), described)
-        return xr.Dataset(variables, coordinates, self.protocol.attributes())
+        variables = {name: self._variable(name, kind) for name, kind in self.kinds.items()}
+        used = {dim for variable in variables.values() for dim in variable.dims}
+        used |= {*("forecaster", "issue_time", "lead_time", "threshold", "scale")}
+        kept = {name: axis for name, axis in coordinates.items() if {*axis.dims} <= used}
+        return xr.Dataset(variables, kept, self.protocol.attributes())
+
+    def _variable(self, name: str, kind: Sum) -> xr.Variable:
+        sizes = {axis: values.size for axis, values in self.protocol.coordinates().items()}
+        nothing: NDArray[Any] = np.zeros([sizes.get(dim, 0) for dim in kind.dims], kind.dtype)
+        described = {"long_name": kind.long_name, "units": kind.units}
+        if kind.pooled:
+            return xr.Variable(kind.dims, self.pooled.get(name, nothing), described)
+        place = kind.dims.index("lead_time")
+        dims = (*kind.dims[:place], "issue_time", *kind.dims[place:])
+        rows = [self.rows[time][name] for time in self.issue_times]
+        empty = np.expand_dims(nothing, place).take([], place)
+        return xr.Variable(dims, np.stack(rows, place) if rows else empty, described)
 
     def to_dataset(self) -> xr.Dataset:
         """The scores file: the sums by issue time and the scores derived from them."""
-        return with_scores(self.sums())
+        return with_scores(self.sums(), self.protocol.parts)
 
     @classmethod
     def from_dataset(cls, scores: xr.Dataset) -> Tally:
         """The tally that a scores file was made from.
 
         Raises:
-            ValueError: If it is not a scores file.
+            ValueError: If it is not a scores file, or one of other rules.
         """
-        absent = sorted({*SUMS, "issue_time"} - {str(name) for name in scores.variables})
+        protocol = Protocol.of(scores)
+        kinds = sums_of(protocol.parts)
+        absent = sorted({*kinds, "issue_time"} - {str(name) for name in scores.variables})
         if absent:
             raise ValueError(f"scores: expected the variables of a scores file, found no {absent}")
-        protocol = Protocol.of(scores)
-        times = scores["issue_time"].to_numpy().astype("datetime64[ns]")
         sums: Row = {
-            name: scores[name].transpose("issue_time", *kind.dims).to_numpy().astype(kind.dtype)
-            for name, kind in SUMS.items()
+            name: scores[name].transpose("issue_time", ..., missing_dims="ignore").to_numpy()
+            for name in kinds
         }
-        rows = {time: {name: sums[name][n] for name in SUMS} for n, time in enumerate(times)}
-        return cls._of(protocol, rows)
+        times = scores["issue_time"].to_numpy().astype("datetime64[ns]")
+        single = [name for name, kind in kinds.items() if not kind.pooled]
+        rows = {time: {name: sums[name][n] for name in single} for n, time in enumerate(times)}
+        pooled = {name: sums[name] for name, kind in kinds.items() if kind.pooled and rows}
+        return cls._of(protocol, rows, pooled)
 
     def score(self, name: str) -> xr.DataArray:
         """Any score of SCORES by name, pooled over the issue times."""
@@ -165,85 +213,25 @@ class Tally:
         """Critical success index (forecaster, lead_time, threshold)."""
         return self.score("csi")
 
-    def pod(self) -> xr.DataArray:
-        """Probability of detection (forecaster, lead_time, threshold)."""
-        return self.score("pod")
-
-    def far(self) -> xr.DataArray:
-        """False alarm ratio (forecaster, lead_time, threshold)."""
-        return self.score("far")
-
-    def frequency_bias(self) -> xr.DataArray:
-        """Frequency bias (forecaster, lead_time, threshold)."""
-        return self.score("frequency_bias")
-
-    def hss(self) -> xr.DataArray:
-        """Heidke skill score (forecaster, lead_time, threshold)."""
-        return self.score("hss")
-
     def fss(self) -> xr.DataArray:
         """Fractions skill score (forecaster, lead_time, threshold, scale)."""
         return self.score("fss")
-
-    def mae(self) -> xr.DataArray:
-        """Mean absolute error, mm/h (forecaster, lead_time)."""
-        return self.score("mae")
-
-    def rmse(self) -> xr.DataArray:
-        """Root mean square error, mm/h (forecaster, lead_time)."""
-        return self.score("rmse")
-
-    def mean_error(self) -> xr.DataArray:
-        """Mean error, mm/h (forecaster, lead_time)."""
-        return self.score("mean_error")
-
-    def missing_share(self) -> xr.DataArray:
-        """Share of the observed pixels that the forecaster left missing (forecaster, lead_time)."""
-        return self.score("missing_share")
 
     def skill(self, error: str = "mae", reference: str = "persistence") -> xr.DataArray:
         """Skill of an error score against a reference forecaster (forecaster, lead_time)."""
         return derive_skill(self.score(error), reference)
 
 
-def count_frame(protocol: Protocol, forecast: Tensor, observed: Tensor) -> dict[str, Tensor]:
-    """The sums of SUMS for one valid time, each (F, ...).
-
-    Args:
-        protocol: The thresholds, the windows and the Z–R relation.
-        forecast: (F, H, W) dBZ.
-        observed: (H, W) dBZ.
-
-    Raises:
-        ValueError: If a value is infinite.
-    """
-    if forecast.isinf().any() or observed.isinf().any():
-        raise ValueError("tally: expected finite dBZ or NaN, found an infinity")
-    seen, missing = ~observed.isnan(), forecast.isnan()
-    known = seen & ~missing.any(0)
-    pixels = count_pixels(known)
-    limits = observed.new_tensor([event_limit(dbz) for dbz in protocol.thresholds_dbz])
-    limits = limits[:, None, None]
-    forecast_events = (forecast[:, None] >= limits) & known
-    observed_events = (observed >= limits) & known
-    counts = count_events(forecast_events, observed_events, pixels)
-    zr = protocol.zr
-    errors = sum_errors(zr.rain_rate(forecast), zr.rain_rate(observed), known)
-    fractions = [
-        sum_fractions(forecast_events, observed_events, known, width) for width in protocol.widths
-    ]
-    numerators, denominators = (torch.stack(sums, -1) for sums in zip(*fractions, strict=True))
-    return {
-        **counts._asdict(),
-        "pixels": pixels.expand(len(forecast)),
-        "observed_pixels": count_pixels(seen).expand(len(forecast)),
-        "missing_pixels": count_pixels(missing & seen),
-        "error_sum": errors.error,
-        "absolute_error_sum": errors.absolute,
-        "squared_error_sum": errors.squared,
-        "fss_numerator": numerators,
-        "fss_denominator": denominators,
-    }
+def _added(here: Row, there: Row) -> Row:
+    if not here or not there:
+        return here or there
+    for name, values in there.items():
+        if values.shape != here[name].shape:
+            raise ValueError(
+                f"tally: expected {name} of shape {here[name].shape}, found {values.shape}; "
+                "maps of one grid alone add"
+            )
+    return {name: here[name] + there[name] for name in here}
 
 
 def _minutes(time: np.datetime64) -> str:

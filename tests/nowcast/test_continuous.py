@@ -10,6 +10,7 @@ from pysteps.verification.detcontscores import det_cont_fct
 from scores import continuous as oracle
 
 from nowcast.verification import continuous as cont
+from nowcast.verification.categorical import missing_share
 
 
 def _rates(seed: int, missing: float = 0.0) -> torch.Tensor:
@@ -21,12 +22,17 @@ def _rates(seed: int, missing: float = 0.0) -> torch.Tensor:
 
 def _scores(forecast: torch.Tensor, observed: torch.Tensor) -> dict[str, float]:
     known = ~(forecast.isnan() | observed.isnan())
-    sums, pixels = cont.sum_errors(forecast, observed, known), known.sum()
+    sums, pixels = _sums(forecast, observed), known.sum()
     return {
         "ME": float(cont.mean_error(sums.error, pixels)),
-        "MAE": float(cont.mean_absolute_error(sums.absolute, pixels)),
-        "RMSE": float(cont.root_mean_square_error(sums.squared, pixels)),
+        "MAE": float(cont.mean_absolute_error(sums.absolute_error, pixels)),
+        "RMSE": float(cont.root_mean_square_error(sums.squared_error, pixels)),
     }
+
+
+def _sums(forecast: torch.Tensor, observed: torch.Tensor) -> cont.ErrorSums:
+    known = ~(forecast.isnan() | observed.isnan())
+    return cont.sum_errors(*(torch.where(known, field, 0) for field in (forecast, observed)))
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.3])
@@ -74,16 +80,40 @@ def test_skill_is_one_for_no_error_and_zero_for_the_reference_s() -> None:
 
 def test_the_sums_of_two_halves_add_to_the_whole() -> None:
     forecast, observed = _rates(7, 0.2), _rates(8)
-    known = ~(forecast.isnan() | observed.isnan())
-    whole = torch.stack(cont.sum_errors(forecast, observed, known))
+    whole = torch.stack(_sums(forecast, observed))
     parts = [
-        torch.stack(cont.sum_errors(forecast[rows], observed[rows], known[rows]))
+        torch.stack(_sums(forecast[rows], observed[rows]))
         for rows in (slice(0, 11), slice(11, None))
     ]
     assert torch.allclose(whole, parts[0] + parts[1], rtol=1e-6)
 
 
+def _correlation(forecast: torch.Tensor, observed: torch.Tensor) -> float:
+    sums = _sums(forecast, observed)
+    pixels = (~(forecast.isnan() | observed.isnan())).sum()
+    return float(cont.correlation(*sums[3:], pixels))
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_correlation_equals_that_of_scores_and_pysteps(missing: float) -> None:
+    noise, observed = _rates(9), _rates(10, missing)
+    forecast = 0.7 * observed + 0.3 * noise
+    here, there = (field.double().numpy() for field in (forecast, observed))
+    expected = float(oracle.correlation.pearsonr(xr.DataArray(here), xr.DataArray(there)))
+    assert _correlation(forecast, observed) == pytest.approx(expected, rel=1e-5)
+    peer = det_cont_fct(here, there, "corr_p")["corr_p"]
+    assert _correlation(forecast, observed) == pytest.approx(float(peer), rel=1e-5)
+
+
+def test_a_constant_forecast_has_no_correlation() -> None:
+    observed = _rates(11)
+    assert math.isnan(_correlation(torch.full_like(observed, 0.3), observed))
+    assert math.isnan(_correlation(observed, torch.zeros_like(observed)))
+    assert _correlation(observed, observed) == pytest.approx(1.0)
+    assert _correlation(3 - observed, observed) == pytest.approx(-1.0)
+
+
 def test_missing_share_is_undefined_where_nothing_was_observed() -> None:
-    shares = cont.missing_share(torch.tensor([3, 0, 0]), torch.tensor([12, 5, 0]))
+    shares = missing_share(torch.tensor([3, 0, 0]), torch.tensor([12, 5, 0]))
     assert shares[:2].tolist() == [0.25, 0.0]
     assert shares[2].isnan()

@@ -8,13 +8,9 @@ import torch
 from pysteps.verification.spatialscores import fss as pysteps_fss
 from scores.spatial import fss_2d_single_field
 
-from nowcast.verification.spatial import (
-    FractionSums,
-    fractions_skill_score,
-    sum_fractions,
-    window_pixels,
-    window_sums,
-)
+from nowcast.verification.frame import Mask
+from nowcast.verification.spatial import FractionSums, fractions_skill_score, sum_fractions
+from nowcast.verification.windows import window_pixels, window_sums
 
 WIDTHS = [1, 3, 5, 9, 21]
 
@@ -31,8 +27,9 @@ def _blobs(seed: int, shape: tuple[int, int] = (60, 70), margin: int = 0) -> tor
 
 
 def _sums(forecast: torch.Tensor, observed: torch.Tensor, known: torch.Tensor, width: int):
-    sums = sum_fractions((forecast & known)[None, None], (observed & known)[None], known, width)
-    return FractionSums(sums.numerator[0, 0], sums.denominator[0, 0])
+    mask = Mask(known, [width])
+    sums = sum_fractions((forecast & known)[None, None], (observed & known)[None], mask)
+    return FractionSums(sums.numerator[0, 0, 0], sums.denominator[0, 0, 0])
 
 
 def _fss(forecast: torch.Tensor, observed: torch.Tensor, width: int) -> float:
@@ -124,13 +121,13 @@ def test_window_sums_equal_those_of_a_summed_area_table(width: int) -> None:
     table = table.cumsum(-1).cumsum(-2)
     down = table[:, width:] - table[:, :-width]
     expected = down[..., width:] - down[..., :-width]
-    assert torch.equal(window_sums(planes, width).long(), expected)
+    assert torch.equal(next(window_sums(planes, [width])).long(), expected)
 
 
 @pytest.mark.parametrize("width", [181, 183])
 def test_a_full_window_counts_all_its_pixels(width: int) -> None:
     planes = torch.ones(width, width, dtype=torch.bool)
-    assert int(window_sums(planes, width).max()) == width**2
+    assert int(next(window_sums(planes, [width])).max()) == width**2
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -170,12 +167,12 @@ def test_a_displaced_shower_gains_fss_with_scale() -> None:
 def test_forecasters_and_thresholds_are_summed_as_one_by_one() -> None:
     forecast = torch.stack([torch.stack([_blobs(n), _blobs(n + 1)]) for n in (20, 22, 24)])
     observed, known = torch.stack([_blobs(26), _blobs(27)]), torch.ones(60, 70, dtype=torch.bool)
-    together = sum_fractions(forecast, observed, known, 5)
+    together = sum_fractions(forecast, observed, Mask(known, [5]))
     for member in range(3):
         for level in range(2):
             alone = _sums(forecast[member, level], observed[level], known, 5)
-            assert together.numerator[member, level] == alone.numerator
-            assert together.denominator[member, level] == alone.denominator
+            assert together.numerator[member, level, 0] == alone.numerator
+            assert together.denominator[member, level, 0] == alone.denominator
 
 
 WINDOWS = {
@@ -197,3 +194,18 @@ def test_a_window_has_the_odd_number_of_pixels_nearest_to_its_scale(
     scale: float, pixel: float
 ) -> None:
     assert window_pixels(scale, pixel) == WINDOWS[scale, pixel]
+
+
+def test_widths_are_summed_together_as_one_by_one() -> None:
+    forecast, observed = _blobs(30), _blobs(31)
+    known = _blobs(32, margin=2) | (torch.arange(70) < 30)
+    sums = sum_fractions(
+        (forecast & known)[None, None], (observed & known)[None], Mask(known, WIDTHS)
+    )
+    for place, width in enumerate(WIDTHS):
+        alone = _sums(forecast, observed, known, width)
+        assert sums.numerator[0, 0, place] == alone.numerator
+        assert sums.denominator[0, 0, place] == alone.denominator
+        assert float(alone.numerator) == pytest.approx(
+            _by_hand(forecast, observed, known, width)[0], rel=1e-5
+        )

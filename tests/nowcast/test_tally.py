@@ -13,12 +13,16 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nowcast.verification.scores_file import SCORES, SUMS, score_table
+from nowcast.verification.parts import scores_of, sums_of
+from nowcast.verification.protocol import DEFAULT_PARTS
+from nowcast.verification.scores_file import score_table
 from nowcast.verification.tally import SCALES_KM, THRESHOLDS, Tally
 from pipeline.batch import NO_ECHO, ZR
 from pipeline.packing import pack, unpack
 
 RELATION = ZR(200.0, 1.6)
+SUMS, SCORES = sums_of(DEFAULT_PARTS), scores_of(DEFAULT_PARTS)
+SKILLS = ("mae_skill", "rmse_skill", "mae_dbz_skill", "rmse_dbz_skill")
 LEADS = [5, 10, 15]
 SHAPE = (len(LEADS), 24, 30)
 START = np.datetime64("2018-06-16T00:00")
@@ -129,6 +133,10 @@ def test_an_issue_time_counts_once() -> None:
         ("zr", ZR(316.0, 1.5)),
         ("scales_km", [1.0, 20.0]),
         ("pixel_km", 2.0),
+        ("cadence_minutes", 5),
+        ("members", 3),
+        ("cell_km", 8.0),
+        ("parts", ("categorical",)),
     ],
 )
 def test_tallies_of_different_protocols_do_not_add(name: str, value: object) -> None:
@@ -149,6 +157,9 @@ def test_tallies_of_different_protocols_do_not_add(name: str, value: object) -> 
         ("scales_km", [5.0, 5.0], "scales_km above 0 and rising"),
         ("pixel_km", 0.0, "pixel_km above 0, found 0.0"),
         ("pixel_km", math.nan, "pixel_km above 0, found nan"),
+        ("members", 0, "members above 0, found 0"),
+        ("parts", ("categorical", "zeal"), "no part 'zeal'; there are"),
+        ("parts", ("spatial",), "expected 'categorical' among the parts"),
     ],
 )
 def test_a_protocol_without_sense_is_refused(name: str, value: object, words: str) -> None:
@@ -223,15 +234,19 @@ def test_scores_are_pooled_from_sums_and_not_averaged(whole: xr.Dataset) -> None
 def test_a_perfect_forecast_has_the_best_of_every_score() -> None:
     observed = _field(4)
     scores = _of_fields(observed, observed.clone()).to_dataset()
+    assert (scores["useful_scale"] == 1.0).all()
     for name, score in SCORES.items():
-        assert (scores[name] == float(score.best)).all(), name
+        if name != "useful_scale":
+            np.testing.assert_allclose(scores[name], float(score.best), atol=1e-6, err_msg=name)
 
 
 def test_what_a_forecaster_leaves_missing_is_a_score_of_its_own() -> None:
     forecast, observed = _field(5, 0.0), _field(6, 0.0)
     forecast[0, :, :15] = math.nan
     observed[0, :12] = math.nan
-    assert _of_fields(forecast, observed).missing_share().values.tolist() == [[0.5, 0.0, 0.0]]
+    assert _of_fields(forecast, observed).score("missing_share").values.tolist() == [
+        [0.5, 0.0, 0.0]
+    ]
 
 
 def test_dry_fields_have_errors_of_zero_and_no_categorical_score() -> None:
@@ -263,13 +278,13 @@ def test_a_constant_forecast_of_rain_is_half_right_over_half_the_area() -> None:
     tally = _of_fields(forecast, observed)
     at_one = {"threshold": 1.0}
     assert (tally.csi().sel(at_one) == 0.5).all()
-    assert (tally.pod().sel(at_one) == 1).all()
-    assert (tally.far().sel(at_one) == 0.5).all()
-    assert (tally.frequency_bias().sel(at_one) == 2).all()
-    assert (tally.hss().sel(at_one) == 0).all()
-    np.testing.assert_allclose(tally.mae(), 1.0, rtol=1e-5)
-    np.testing.assert_allclose(tally.mean_error(), 1.0, rtol=1e-5)
-    np.testing.assert_allclose(tally.rmse(), math.sqrt(2), rtol=1e-5)
+    assert (tally.score("pod").sel(at_one) == 1).all()
+    assert (tally.score("far").sel(at_one) == 0.5).all()
+    assert (tally.score("frequency_bias").sel(at_one) == 2).all()
+    assert (tally.score("hss").sel(at_one) == 0).all()
+    np.testing.assert_allclose(tally.score("mae"), 1.0, rtol=1e-5)
+    np.testing.assert_allclose(tally.score("mean_error"), 1.0, rtol=1e-5)
+    np.testing.assert_allclose(tally.score("rmse"), math.sqrt(2), rtol=1e-5)
 
 
 def test_one_pixel_is_enough() -> None:
@@ -308,17 +323,21 @@ def test_skill_without_its_reference_is_refused_and_left_out_of_the_file() -> No
 
 def test_every_method_reads_the_score_of_the_file(whole: xr.Dataset) -> None:
     tally = Tally.from_dataset(whole)
-    for name in set(SCORES) - {"success_ratio"}:
+    for name in SCORES:
+        xr.testing.assert_identical(tally.score(name), whole[name])
+    for name in ("csi", "fss"):
         xr.testing.assert_identical(getattr(tally, name)(), whole[name])
     with pytest.raises(ValueError, match="no score 'ets'; there are"):
         tally.score("ets")
+    with pytest.raises(ValueError, match=r"'ssim': found no sums \['ssim_sum', 'ssim_pixels'\]"):
+        tally.score("ssim")
 
 
 def test_the_file_describes_itself(whole: xr.Dataset) -> None:
-    assert set(whole.data_vars) == {*SUMS, *SCORES, "mae_skill", "rmse_skill"}
+    assert set(whole.data_vars) == {*SUMS, *SCORES, *SKILLS}
     for name, variable in whole.variables.items():
         assert name in ("forecaster", "issue_time") or "units" in variable.attrs, name
-    for name in (*SCORES, "mae_skill", "rmse_skill"):
+    for name in (*SCORES, *SKILLS):
         assert {"long_name", "units", "range", "best"} <= set(whole[name].attrs)
     assert whole["csi"].dims == ("forecaster", "lead_time", "threshold")
     assert whole["fss"].dims == ("forecaster", "lead_time", "threshold", "scale")

@@ -182,3 +182,10 @@ def test_an_archive_is_ingested_piece_by_piece(
     assert whole.observed.sum() == 4
     assert pieces.fingerprint() == whole.fingerprint()
     assert whole.cadence == np.timedelta64(10, "m")
+
+
+def test_an_archive_of_a_product_has_its_own_reader(tmp_path: Path) -> None:
+    path = written(archive(), tmp_path / "a.zarr", zarr_format=3)
+    assert ingest([path], tmp_path / "s.zarr", product="fmi").frames == {"observed": 4}
+    assert Store.open(tmp_path / "s.zarr").product == "fmi"
+    assert ingest([path], tmp_path / "s.zarr").frames == {"unchanged": 4}

@@ -1,0 +1,114 @@
+"""Does a forecast look like the rain? The structural similarity index."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nowcast.verification.counts import ratio
+from nowcast.verification.frame import Frame
+from nowcast.verification.part import Part, Score, Sum
+from nowcast.verification.windows import window_sums
+
+SIGMA, RADIUS, SPAN_DBZ = 1.5, 5, 60.0
+
+
+def structural_similarity(forecast: Tensor, observed: Tensor) -> Tensor:
+    """SSIM around every pixel whose window lies in the grid.
+
+    SSIM = (2 μf μo + c1)(2 σfo + c2) / ((μf² + μo² + c1)(σf² + σo² + c2)) of means μ, variances σ²
+    and covariance σfo under a Gaussian window of σ = 1.5 in 11 × 11 pixels, c1 = (0.01 · 60 dBZ)²,
+    c2 = (0.03 · 60 dBZ)². Range −1 to 1, best 1.
+
+    Args:
+        forecast: (N, H, W) dBZ above FLOOR_DBZ.
+        observed: (N, H, W) likewise.
+
+    Returns:
+        (N, H − 10, W − 10).
+
+    Source: Wang et al., 2004, IEEE Transactions on Image Processing 13, 600-612,
+        doi:10.1109/TIP.2003.819861.
+    """
+    terms = (forecast, observed, forecast**2, observed**2, forecast * observed)
+    mean_f, mean_o, square_f, square_o, product = _smooth(torch.stack(terms))
+    first, second = (0.01 * SPAN_DBZ) ** 2, (0.03 * SPAN_DBZ) ** 2
+    both = mean_f * mean_o
+    covariance = product - both
+    squares = mean_f**2 + mean_o**2
+    variances = square_f + square_o - squares
+    above = (2 * both + first) * (2 * covariance + second)
+    below = (squares + first) * (variances + second)
+    return above / below
+
+
+def _smooth(fields: Tensor) -> tuple[Tensor, ...]:
+    """(K, N, H, W) under the Gaussian window."""
+    places = range(-RADIUS, RADIUS + 1)
+    window = [math.exp(-(place**2) / (2 * SIGMA**2)) for place in places]
+    for axis in (-2, -1):
+        count = fields.shape[axis] - 2 * RADIUS
+        smooth = torch.zeros_like(fields.narrow(axis, 0, count))
+        for place, weight in enumerate(window):
+            smooth.add_(fields.narrow(axis, place, count), alpha=weight / sum(window))
+        fields = smooth
+    return fields.unbind()
+
+
+def count(frame: Frame) -> dict[str, Tensor]:
+    """Σ SSIM over the pixels whose whole window is compared, and their number."""
+    side = 2 * RADIUS + 1
+    known, forecasters = frame.mask.known, len(frame.members)
+    if min(known.shape) < side:
+        nothing = torch.zeros(forecasters, dtype=torch.float64, device=known.device)
+        return {"ssim_sum": nothing, "ssim_pixels": nothing}
+    inner = slice(RADIUS, -RADIUS)
+    whole = next(window_sums(known, [side]))[inner, inner] == side**2
+    sums = [
+        (structural_similarity(field[None], frame.observed_floored[None])[0] * whole)
+        .sum(-1)
+        .sum(dtype=torch.float64)
+        for field in frame.forecast_floored
+    ]
+    return {"ssim_sum": torch.stack(sums), "ssim_pixels": whole.sum().expand(forecasters)}
+
+
+def mean_similarity(similarity: Tensor, pixels: Tensor) -> Tensor:
+    """Mean structural similarity of reflectivity above FLOOR_DBZ.
+
+    SSIM as of `structural_similarity`, averaged over pixels. Range −1 to 1, best 1. Two dry places
+    are alike: it is high where it rains little.
+
+    Args:
+        similarity: Sums of any shape; the two must broadcast.
+        pixels: Their number.
+
+    Missing: A window with a missing pixel counts for nothing.
+
+    Undefined: NaN where no whole window was compared.
+
+    Source: Wang et al., 2004, IEEE Transactions on Image Processing 13, 600-612,
+        doi:10.1109/TIP.2003.819861.
+    """
+    return ratio(similarity, pixels)
+
+
+PART = Part(
+    count,
+    {
+        "ssim_sum": Sum("sum of structural similarity"),
+        "ssim_pixels": Sum("pixels with a whole window", dtype=np.int64),
+    },
+    {
+        "ssim": Score(
+            "structural similarity index",
+            mean_similarity,
+            ("ssim_sum", "ssim_pixels"),
+            "-1 to 1",
+            "1",
+        )
+    },
+)
