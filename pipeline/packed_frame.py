@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.layout import Order, encode_frame
+from pipeline.layout import Order, decode_frame, encode_frame
 from pipeline.packing import pack
 from pipeline.quality import Shares, implausible
 from pipeline.reflectivity import ZR
@@ -26,6 +26,7 @@ class PackedFrame:
         content_hash: SHA-256 of the packed pixels, the first 32 hexadecimal digits.
         shares: How much of it was observed and wet.
         implausible: Why it cannot be weather, or None.
+        order: In which the chunk's pixels come.
     """
 
     valid_time: np.datetime64
@@ -34,6 +35,7 @@ class PackedFrame:
     content_hash: str
     shares: Shares
     implausible: str | None
+    order: Order = "C"
 
     @classmethod
     def of(
@@ -53,7 +55,15 @@ class PackedFrame:
             content_hash(packed),
             Shares.of(packed, zr),
             implausible(packed),
+            order,
         )
+
+    def ordered(self, order: Order, shape: tuple[int, int]) -> Self:
+        """The same frame (H, W) with its pixels in another order, if they are not in it."""
+        if order == self.order:
+            return self
+        packed = decode_frame(self.chunk, shape, self.order)
+        return replace(self, chunk=encode_frame(packed, order), order=order)
 
 
 def content_hash(packed: NDArray[np.int16]) -> str:

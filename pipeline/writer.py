@@ -99,7 +99,8 @@ class StoreWriter:
         """Put frames into their slots.
 
         Args:
-            frames: Frames on the store's grid and raster of times, one a slot.
+            frames: Frames on the store's grid and raster of times, one a slot, in any order of
+                scan.
 
         Returns:
             For each frame what became of it: "unchanged" where its slot held the same pixels,
@@ -162,7 +163,8 @@ class StoreWriter:
             note_revisions(self.objects, revisions)
         self._set("settled", [revision.slot for revision in revisions], [0] * len(revisions))
         filled = [(slot, frame) for slot, frame, outcome in changes if outcome != "refused"]
-        self.frames.put({slot: frame.chunk for slot, frame in filled})
+        order, shape = self.store.order, self.store.grid.shape
+        self.frames.put({slot: frame.ordered(order, shape).chunk for slot, frame in filled})
         slots = [slot for slot, _ in filled]
         self._set("wet_share", slots, [frame.shares.wet for _, frame in filled])
         self._set("observed_share", slots, [frame.shares.observed for _, frame in filled])

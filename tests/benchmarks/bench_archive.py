@@ -20,6 +20,7 @@ from pyproj import CRS
 from pipeline.axis import append
 from pipeline.compact import compact
 from pipeline.frames import Grid
+from pipeline.ingest import ingest
 from pipeline.layout import array_of
 from pipeline.packed_frame import PackedFrame
 from pipeline.places import place_of
@@ -123,3 +124,38 @@ def test_windows_are_read_from_the_live_and_the_settled_part(
         f"{milliseconds['settled']:.1f} ms; {report.sentence()}"
     )
     assert milliseconds["settled"] <= 2 * milliseconds["live"]
+
+
+EVENTS = (
+    "fmi_pgm/20160928",
+    "knmi_hdf5/20100826",
+    "mch_gif/20150515",
+    "bom_netcdf/melbourne_20180616",
+)
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_settled_frames_take_no_more_than_their_source_files(
+    tmp_path: Path, data_dir: Path, event: str
+) -> None:
+    files = sorted(path for path in (data_dir / "radar" / event).iterdir() if path.is_file())
+    report = ingest(files, tmp_path / "s.zarr")
+    refused = {refusal.path for refusal in report.refused}
+    kept = [path for path in files if path not in refused]
+    frames = int(Store.open(tmp_path / "s.zarr").observed.sum())
+    source = sum(path.stat().st_size for path in kept) / frames
+    live = bytes_of_frames(tmp_path / "s.zarr") / frames
+    rest = Store.open(tmp_path / "s.zarr").size_bytes() - live * frames
+    compact(tmp_path / "s.zarr", np.timedelta64(-4, "h"))
+    settled = bytes_of_frames(tmp_path / "s.zarr") / frames
+    sys.stdout.write(
+        f"\n{event}: {frames} frames, kB a frame: source {source / 1e3:.1f}, live "
+        f"{live / 1e3:.1f}, settled {settled / 1e3:.1f}; places and columns {rest / 1e3:.0f} kB\n"
+    )
+    assert settled <= source
+
+
+def bytes_of_frames(store: Path) -> int:
+    return sum(
+        file.stat().st_size for file in (store / "reflectivity").rglob("*") if file.is_file()
+    )

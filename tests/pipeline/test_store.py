@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,14 +13,17 @@ from store_samples import (
     FIVE_MINUTES,
     MARSHALL_PALMER,
     contents,
+    dbz_of,
     fill,
     frame,
     new_store,
     pixels,
 )
 
+from pipeline.check import check_store
 from pipeline.clock import format_cadence, parse_cadence
 from pipeline.frames import Grid
+from pipeline.layout import Order
 from pipeline.packed_frame import PackedFrame
 from pipeline.packing import HIGHEST_DBZ, pack, unpack
 from pipeline.reflectivity import NO_ECHO
@@ -181,3 +185,22 @@ def test_cadences_are_iso_8601() -> None:
         assert parse_cadence(format_cadence(cadence)) == cadence
     with pytest.raises(ValueError, match="expected a duration such as PT5M, found '5 minutes'"):
         parse_cadence("5 minutes")
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_frame_that_was_packed_in_another_order_is_stored_whole(
+    tmp_path: Path, small_grid: Grid, order: Order
+) -> None:
+    path = tmp_path / "s.zarr"
+    Store.create(
+        path, small_grid, MARSHALL_PALMER, product="test", cadence=FIVE_MINUTES, order=order
+    )
+    packed = [
+        PackedFrame.of(dbz_of(k, small_grid), FIRST + k * FIVE_MINUTES, "a", MARSHALL_PALMER, scan)
+        for k, scan in enumerate(get_args(Order))
+    ]
+    with StoreWriter(path) as writer:
+        assert writer.fill(packed) == ["observed"] * 2
+    for k in range(2):
+        np.testing.assert_array_equal(Store.open(path).read(k, k + 1)[0], pixels(k, small_grid))
+    assert check_store(path).damaged == ()
