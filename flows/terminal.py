@@ -14,8 +14,9 @@ from rich.table import Table
 
 Say = Callable[[str], None]
 
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+# addresses and paths may look like markup or like emoji
+console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 @contextmanager
@@ -30,13 +31,13 @@ def bar(title: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def show(message: str) -> None:
-    """A line on standard output, without markup."""
-    console.print(message, markup=False)
+    """A line on standard output."""
+    console.print(message)
 
 
 def complain(message: str) -> None:
-    """A line on standard error, without markup."""
-    errors.print(message, markup=False)
+    """A line on standard error."""
+    errors.print(message)
 
 
 def show_json(value: Any) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -154,3 +155,19 @@ def test_moves_free_a_place_before_they_fill_it() -> None:
     assert order.index(("b", "c")) < order.index(("a", "b"))
     with pytest.raises(ValueError, match="found a circle"):
         list(in_order({"a": "b", "b": "a"}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "package"), [("s3://bucket/store", "bucket"), ("icechunk:store", "icechunk")]
+)
+def test_a_kind_whose_packages_are_not_installed_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, kind: str, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, f"pipeline.places.{package}", None)
+    with pytest.raises(ValueError, match=r"needs more packages; install them with `pip install"):
+        place_of(kind)
+
+
+def test_another_kind_of_address_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected a folder, s3://BUCKET/PREFIX or icechunk:PATH"):
+        place_of("gs://bucket/store")
