@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.frames import Grid
 from pipeline.packing import HIGHEST_DBZ, MISSING, SCALE
+from pipeline.pysteps_export import is_export, read_export
 from pipeline.reflectivity import NO_ECHO, ZR
 
 SUFFIXES = (".nc", ".zarr")
@@ -26,7 +27,7 @@ def make_forecast(
     issue_times: Sequence[np.datetime64],
     cadence: np.timedelta64,
     grid: Grid,
-    zr: ZR,
+    zr: ZR | None,
     provenance: Mapping[str, str],
 ) -> xr.Dataset:
     """Forecasts as the contract's forecast file holds them.
@@ -36,7 +37,7 @@ def make_forecast(
         issue_times: When each forecast was made, UTC.
         cadence: Step between lead times; the first lead is one step.
         grid: The pixels' places.
-        zr: The product's Z–R relation.
+        zr: The product's Z–R relation, if it is known.
         provenance: Attributes: forecaster, checkpoint, store, code_version and the like.
     """
     ensemble = ("realization",) if dbz.ndim == 5 else ()
@@ -65,7 +66,7 @@ def make_forecast(
             ),
             **grid.coordinates(),
         },
-        {"Conventions": "CF-1.11", "zr_a": zr.a, "zr_b": zr.b, **provenance},
+        {"Conventions": "CF-1.11", **({"zr_a": zr.a, "zr_b": zr.b} if zr else {}), **provenance},
     )
     if ensemble:
         forecast["realization"] = np.arange(dbz.shape[1])
@@ -99,20 +100,45 @@ def write_forecast(path: Path, forecast: xr.Dataset) -> Path:
     return path
 
 
-def read_forecast(path: Path) -> xr.Dataset:
-    """Read a forecast file.
+def read_forecast(path: Path, zr: ZR | None = None) -> xr.Dataset:
+    """Read a forecast file, or one that pysteps exported to netCDF.
+
+    Args:
+        path: The file.
+        zr: Turns the rain rates of a pysteps export into reflectivity.
 
     Raises:
         FileNotFoundError: If there is none.
-        ValueError: If it holds no forecast.
+        ValueError: If it holds no forecast, or rain rates and no `zr` is given.
     """
+    with open_forecast(path, zr) as forecast:
+        return forecast.load()
+
+
+def open_forecast(path: Path, zr: ZR | None = None) -> xr.Dataset:
+    """Open a forecast file to read parts of it; else as `read_forecast`."""
     if not path.exists():
         raise FileNotFoundError(f"{path}: no forecast file here")
     engine = "zarr" if path.suffix == ".zarr" else "netcdf4"
     try:
-        forecast = xr.load_dataset(path, engine=engine, decode_timedelta=False)
+        forecast = xr.open_dataset(path, engine=engine, decode_timedelta=False, cache=False)
+        foreign = is_export(forecast)
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"{path}: expected a forecast file in netCDF-4 or zarr") from error
-    if missing := {"issue_time", "lead_time", "y", "x"} - set(forecast.dims):
-        raise ValueError(f"{path}: expected a forecast file, found no {', '.join(sorted(missing))}")
+    if foreign:
+        forecast.close()
+        return _converted(path, zr)
+    needed = {"issue_time", "lead_time", "y", "x"}
+    missing = needed - set(forecast.dims) or {"reflectivity"} - set(forecast.data_vars)
+    if missing:
+        forecast.close()
+        names = ", ".join(sorted(map(str, missing)))
+        raise ValueError(f"{path}: expected a forecast file, found no {names}")
     return forecast
+
+
+def _converted(path: Path, zr: ZR | None) -> xr.Dataset:
+    with xr.open_dataset(path, engine="netcdf4", decode_times=False) as exported:
+        dbz, issue_time, cadence, grid = read_export(exported, path, zr)
+        provenance = {"source": str(exported.attrs.get("source", "pysteps"))}
+    return make_forecast(dbz[None], [issue_time], cadence, grid, zr, provenance)

@@ -12,6 +12,7 @@ from pathlib import Path
 from zarr.abc.store import Store as ZarrStore
 from zarr.storage import LocalStore
 
+from pipeline.places.durable import DurableStore, sync_folders
 from pipeline.places.lock import locked
 from pipeline.places.place import Renumber
 
@@ -46,7 +47,7 @@ class FolderPlace:
 
     def writing(self) -> ZarrStore:
         """The store as it is."""
-        return LocalStore(self.path)
+        return DurableStore(self.path)
 
     def save(self, message: str) -> None:
         """Nothing: each object appears when it is written."""
@@ -56,8 +57,9 @@ class FolderPlace:
         """A folder beside, moved into place at the end."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(self._new, ignore_errors=True)
-        yield LocalStore(self._new)
+        yield DurableStore(self._new)
         self._new.rename(self.path)
+        sync_folders(self.path.parent, self.path.parent)
 
     @contextmanager
     def renumbered(self, renumber: Renumber) -> Iterator[ZarrStore]:
@@ -69,10 +71,11 @@ class FolderPlace:
             if key is not None:
                 (self._new / key).parent.mkdir(parents=True, exist_ok=True)
                 os.link(file, self._new / key)
-        yield LocalStore(self._new)
+        yield DurableStore(self._new)
         shutil.rmtree(self._old, ignore_errors=True)
         self.path.rename(self._old)
         self._new.rename(self.path)
+        sync_folders(self.path.parent, self.path.parent)
         shutil.rmtree(self._old)
 
     @contextmanager

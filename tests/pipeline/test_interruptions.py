@@ -6,16 +6,15 @@ import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import zarr.storage._local as local
 from store_samples import FIRST, FIVE_MINUTES, frame, new_store, pixels
 
 from pipeline.check import check_store
 from pipeline.compact import compact
 from pipeline.frames import Grid
+from pipeline.places import durable
 from pipeline.store import Store
 from pipeline.writer import StoreWriter
 
@@ -37,16 +36,16 @@ class PulledPlugError(BaseException):
 def failing_after(writes: int, error: Callable[[], BaseException]) -> Iterator[list[str]]:
     """Let so many objects be written or deleted; the next is not, and raises."""
     done: list[str] = []
-    put, unlink = local._put, Path.unlink
+    write, unlink = durable.write, Path.unlink
 
     def count(path: Path) -> None:
         if len(done) >= writes:
             raise error()
         done.append(str(path))
 
-    def counted_put(path: Path, *rest: Any, **named: Any) -> int:
+    def counted_write(path: Path, content: bytes) -> None:
         count(path)
-        return put(path, *rest, **named)
+        write(path, content)
 
     def counted_unlink(path: Path, missing_ok: bool = False) -> None:
         if path.name == ".revising" and path.exists():
@@ -54,7 +53,7 @@ def failing_after(writes: int, error: Callable[[], BaseException]) -> Iterator[l
         unlink(path, missing_ok=missing_ok)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local, "_put", counted_put)
+        patch.setattr(durable, "write", counted_write)
         patch.setattr(Path, "unlink", counted_unlink)
         yield done
 

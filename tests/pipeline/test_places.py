@@ -166,8 +166,3 @@ def test_a_kind_whose_packages_are_not_installed_says_what_to_install(
     monkeypatch.setitem(sys.modules, f"pipeline.places.{package}", None)
     with pytest.raises(ValueError, match=r"needs more packages; install them with `pip install"):
         place_of(kind)
-
-
-def test_another_kind_of_address_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected a folder, s3://BUCKET/PREFIX or icechunk:PATH"):
-        place_of("gs://bucket/store")
