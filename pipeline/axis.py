@@ -57,7 +57,7 @@ def prepend(place: Place, store: Store, slots: int) -> None:
     with place.renumbered(moved) as objects:
         group = zarr.open_group(objects, mode="r+", zarr_format=3, use_consolidated=False)
         resize(group, len(store) + slots)
-        _write_times(group, store.times[0] - slots * store.cadence, store.cadence, 0)
+        _write_times(group, store.first - slots * store.cadence, store.cadence, 0)
         for name in PER_SLOT:
             if name != "time":
                 array_of(group, name)[slots:] = store.column(name)

@@ -29,7 +29,7 @@ class Fitting:
     def __init__(self, store: Store, tolerance: np.timedelta64, now: np.datetime64) -> None:
         self._grid, self._zr, self._cadence = store.grid, store.zr, store.cadence
         self._tolerance, self._now = tolerance, now
-        self._origin = store.times[0] if len(store) else None
+        self._origin = store.first if len(store) else None
         self._earliest = None if store.movable else self._origin
         self._given: dict[np.datetime64, tuple[Path, str]] = {}
 

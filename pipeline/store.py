@@ -129,11 +129,17 @@ class Store:
         return Grid.of(places)
 
     @cached_property
+    def first(self) -> np.datetime64:
+        """The first slot's time, UTC, of a store that has one."""
+        seconds: NDArray[np.int64] = np.asarray(self._array("time")[:1])
+        return cast(np.datetime64, seconds.astype("datetime64[s]").astype("datetime64[ns]")[0])
+
+    @cached_property
     def times(self) -> NDArray[np.datetime64]:
         """(N,) valid times of the slots, UTC."""
-        first: NDArray[np.int64] = np.asarray(self._array("time")[:1])
-        seconds = self.cadence // np.timedelta64(1, "s") * np.arange(len(self))
-        return (first + seconds).astype("datetime64[s]").astype("datetime64[ns]")
+        if not len(self):
+            return np.empty(0, "datetime64[ns]")
+        return self.first + self.cadence * np.arange(len(self))
 
     @property
     def status(self) -> NDArray[np.int8]:
@@ -154,11 +160,6 @@ class Store:
     def observed_share(self) -> NDArray[np.float32]:
         """(N,) share of the pixels that were observed."""
         return self.column("observed_share")
-
-    @property
-    def source(self) -> NDArray[np.str_]:
-        """(N,) names of the files that filled the slots."""
-        return self.column("source")
 
     @property
     def content_hash(self) -> NDArray[np.str_]:
@@ -201,13 +202,12 @@ class Store:
         """
         if not len(self):
             raise ValueError(f"{self.address}: the store is empty; ingest files first")
-        first = self.times[0]
-        slot, rest = divmod(valid_time.astype("datetime64[ns]") - first, self.cadence)
+        slot, rest = divmod(valid_time.astype("datetime64[ns]") - self.first, self.cadence)
         if rest:
-            nearest = nearest_slot_time(valid_time, first, self.cadence)
+            nearest = clock(nearest_slot_time(valid_time, self.first, self.cadence))
             raise ValueError(
                 f"{self.address}: expected a time every {format_cadence(self.cadence)[2:]} from "
-                f"{clock(first)}, found {clock(valid_time)}; the nearest slot is {clock(nearest)}"
+                f"{clock(self.first)}, found {clock(valid_time)}; the nearest slot is {nearest}"
             )
         return int(slot)
 
@@ -223,7 +223,7 @@ class Store:
             stretch = slice(start, start + SLOTS_PER_CHUNK)
             filled = np.flatnonzero(np.isin(self.column("status", stretch), FILLED))
             if filled.size:
-                return cast(np.datetime64, self.times[start + filled[-1]])
+                return self.first + int(start + filled[-1]) * self.cadence
         return None
 
     def fingerprint(self, stretch: slice = slice(None)) -> str:

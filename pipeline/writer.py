@@ -201,7 +201,7 @@ class StoreWriter:
             prepend(self.place, self.store, before)
             self._begin()
         if (after := max(slots) + before + 1 - len(self.store)) > 0:
-            self._append(self.store.times[0], after)
+            self._append(self.store.first, after)
         return [slot + before for slot in slots]
 
     def _append(self, first: np.datetime64, slots: int) -> None:

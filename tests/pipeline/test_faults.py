@@ -60,7 +60,7 @@ def set_off(process: subprocess.Popen[str]) -> None:
 
 def check_that_nothing_is_lost(store: Path, reported: set[str], files: list[Path]) -> None:
     if store.exists() or reported:
-        sources = set(Store.open(store).source[Store.open(store).observed].tolist())
+        sources = set(Store.open(store).column("source")[Store.open(store).observed].tolist())
         assert reported <= sources
         assert check_store(store).damaged == ()
     ingest(files, store, product="storms")

@@ -152,7 +152,7 @@ def test_a_later_file_for_a_filled_slot_is_a_revision(tmp_path: Path, make_file:
     assert report.frames == {"revised": 1}
     assert "corrected.nc: replaces the frame of 2020-01-01 00:05" in report.revised[0]
     store = Store.open(tmp_path / "s.zarr")
-    assert store.source[1] == "corrected.nc"
+    assert store.column("source")[1] == "corrected.nc"
     assert report.revised[0].endswith(f"hash {before} becomes {store.content_hash[1]}")
 
 
@@ -174,7 +174,7 @@ def test_two_files_in_one_slot_of_a_tolerant_product_contradict_each_other(
     assert later.frames == {"revised": 1}
     store = Store.open(tmp_path / "s.zarr")
     slot = store.slot(FIRST + np.timedelta64(5, "m"))
-    assert store.source[slot] == "b.nc"
+    assert store.column("source")[slot] == "b.nc"
     assert ingest([make_file(1, seconds=10, seed=7, name="c.nc")], store.address).frames == {
         "unchanged": 1
     }

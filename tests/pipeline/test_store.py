@@ -50,7 +50,7 @@ def test_a_frame_comes_back_from_its_slot(tmp_path: Path, small_grid: Grid) -> N
     assert store.observed.tolist() == [True, True, False, True]
     np.testing.assert_array_equal(store.read(3, 4)[0], pixels(3, small_grid))
     assert np.isnan(store.dbz(2, 3)).all()
-    assert store.source.tolist() == ["0.nc", "1.nc", "", "3.nc"]
+    assert store.column("source").tolist() == ["0.nc", "1.nc", "", "3.nc"]
     assert store.slot(FIRST + 3 * FIVE_MINUTES) == 3
     assert store.grid.difference(small_grid) is None
 
