@@ -2,105 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-import numpy as np
-import xarray as xr
-from markupsafe import Markup
-
-from nowcast.report.figures import Line, line_chart
-from nowcast.report.styles import Style
-from nowcast.report.tables import SCALES_KM
-from nowcast.report.wording import nearest
-
-FSS_THRESHOLDS = (1.0, 5.0)
+from nowcast.report import conditions, fractions, leads, odds, performance, spectra
+from nowcast.report.lines import ChartGroup, Source
 
 
-@dataclass(frozen=True)
-class Chart:
-    """One small chart under its heading."""
-
-    heading: str
-    svg: Markup
-
-
-@dataclass(frozen=True)
-class ChartGroup:
-    """Charts of one kind of score and how to read them."""
-
-    title: str
-    note: str
-    charts: tuple[Chart, ...]
+def make_charts(source: Source) -> list[ChartGroup]:
+    """All charts that a scores file has the scores for, in reading order."""
+    groups = [
+        *leads.by_lead(source),
+        _performance(source),
+        _fractions(source),
+        *_spectra(source),
+        *_ensembles(source),
+        *_conditions(source),
+    ]
+    return [group for group in groups if group.charts]
 
 
-def make_charts(scores: xr.Dataset, styles: Mapping[str, Style]) -> list[ChartGroup]:
-    """All charts of a scores file, in reading order."""
+def _performance(source: Source) -> ChartGroup:
+    return ChartGroup(
+        "Performance diagram",
+        "Detected share of the observed rain against the share of the forecast rain that came "
+        "true; up and right is best. Curves are equal CSI, rays equal frequency bias. A line "
+        f"runs from {source.leads[0]} min, ringed, to {source.leads[-1]} min; it breaks where "
+        "nothing was forecast.",
+        performance.make_diagrams(source),
+        source.key,
+        "squares",
+    )
+
+
+def _fractions(source: Source) -> ChartGroup:
+    return ChartGroup(
+        "Fractions skill score by scale",
+        "FSS in hundredths by window and lead time. Above the line windows are wide enough to "
+        "be of use (FSS over a half plus half the observed share of rain); no line where none "
+        "is. Blank is undefined.",
+        fractions.make_heat_maps(source),
+    )
+
+
+def _spectra(source: Source) -> list[ChartGroup]:
     return [
         ChartGroup(
-            "Critical success index (CSI)",
-            "Share of the rain, observed or forecast, that was both. 1 is best. "
-            "Each chart has its own scale.",
-            _by_threshold("CSI", scores["csi"], styles),
+            "Power spectra",
+            "Mean power of the reflectivity by wavelength, observed and forecast: a forecast "
+            "whose line falls below the observed at short wavelengths is smoother than the rain.",
+            spectra.make_spectra(source),
+            (*source.key, spectra.OBSERVED),
         ),
         ChartGroup(
-            "Frequency bias",
-            "Forecast over observed rain area. 1 is best; below 1 the forecast loses rain, "
-            "as blurred forecasts do where it is heavy.",
-            _by_threshold("Frequency bias", scores["frequency_bias"], styles, ratios=True),
-        ),
-        ChartGroup(
-            "Fractions skill score (FSS)",
-            "How well the shares of rain in windows of one width agree. 1 is best.",
-            _by_scale(scores["fss"], styles),
-        ),
-        ChartGroup(
-            "Error and coverage",
-            "0 is best. Blurred forecasts have small errors: read these beside the bias.",
-            (
-                _chart("MAE", "Mean absolute error, mm/h", scores["mae"], styles),
-                _chart("RMSE", "Root mean square error, mm/h", scores["rmse"], styles),
-                _chart("Missing", "Share left missing", scores["missing_share"], styles),
-            ),
+            "Forecast over observed power",
+            "1 is best; below it the forecast is smoother than the rain, above it rougher.",
+            spectra.make_ratios(source),
+            source.key,
         ),
     ]
 
 
-def _by_threshold(
-    title: str, values: xr.DataArray, styles: Mapping[str, Style], *, ratios: bool = False
-) -> tuple[Chart, ...]:
-    return tuple(
-        _chart(title, f"≥ {rate:g} mm/h", values.isel(threshold=n), styles, ratios=ratios)
-        for n, rate in enumerate(values["threshold"].to_numpy())
-    )
-
-
-def _by_scale(fss: xr.DataArray, styles: Mapping[str, Style]) -> tuple[Chart, ...]:
-    rates, scales = fss["threshold"].to_numpy(), fss["scale"].to_numpy()
-    return tuple(
-        _chart(
-            "FSS",
-            f"≥ {rates[n]:g} mm/h, {scales[k]:g} km windows",
-            fss.isel(threshold=n, scale=k),
-            styles,
-        )
-        for n in nearest(rates, FSS_THRESHOLDS)
-        for k in nearest(scales, SCALES_KM)
-    )
-
-
-def _chart(
-    title: str,
-    heading: str,
-    values: xr.DataArray,
-    styles: Mapping[str, Style],
-    *,
-    ratios: bool = False,
-) -> Chart:
-    leads = [int(lead) for lead in values["lead_time"]]
-    lines = [
-        Line(style, values.sel(forecaster=name).to_numpy().astype(np.float64))
-        for name, style in styles.items()
+def _conditions(source: Source) -> list[ChartGroup]:
+    return [
+        ChartGroup(
+            "By hour of the day",
+            "CSI of the issue times of each hour, UTC. Hours with few issue times say little.",
+            conditions.by_hour(source),
+            source.key,
+        ),
+        ChartGroup(
+            "By observed intensity",
+            "Mean error of the rain rate where so much was observed. 0 is best; below 0 the "
+            "forecast is too weak. Any forecast that errs in place is too weak in heavy rain and "
+            "too strong in light.",
+            conditions.by_intensity(source),
+            source.key,
+        ),
     ]
-    svg = line_chart(f"{title}, {heading}", leads, lines, ratios=ratios)
-    return Chart(heading, Markup(svg))  # noqa: S704
+
+
+def _ensembles(source: Source) -> list[ChartGroup]:
+    return [
+        ChartGroup(
+            "Odds of rain",
+            "Mean error of the whole distribution (CRPS, 0 is best; of a single forecast its mean "
+            "absolute error), and spread for each unit of error: 1 is best, below it an ensemble "
+            "is too sure of itself.",
+            odds.by_lead(source),
+            source.key,
+        ),
+        ChartGroup(
+            "Reliability",
+            "How often rain came where it was forecast with such a probability. On the diagonal "
+            "the odds are right; the bars below are the share of the pixels, on a scale of "
+            "square roots.",
+            odds.make_reliability(source),
+            tuple(odds.ensembles(source).values()),
+            "squares",
+        ),
+        ChartGroup(
+            "Rank histogram",
+            "Share of the pixels by the number of members below the observed. Even is best; a "
+            "valley means too little spread, a slope a bias. Where members equal the observed, as "
+            "in dry places, it is spread evenly over their ranks.",
+            odds.make_ranks(source),
+        ),
+    ]

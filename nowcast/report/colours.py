@@ -85,3 +85,21 @@ def rgba(dbz: NDArray[np.floating], palette: Palette = SOUND) -> NDArray[np.uint
     Missing: Opaque grey; no echo and anything below 5 dBZ is transparent.
     """
     return palette.lookup[classify(np.asarray(dbz))]
+
+
+# cividis: lightness rises evenly, alike for every kind of colour vision
+SEQUENTIAL = (
+    *("#00224e", "#123570", "#3b496c", "#575d6d", "#707173"),
+    *("#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838"),
+)
+SEQUENTIAL_EDGES = tuple(n / 10 for n in range(1, 10))
+# orange for too little, violet for too much, as light as its opposite
+DIVERGING = ("#b35806", "#f1a340", "#fee0b6", "#f7f7f7", "#d8daeb", "#998ec3", "#542788")
+RATIO_EDGES = (0.25, 0.5, 0.8, 1.25, 2.0, 4.0)
+
+
+def ink_on(colour: str) -> str:
+    """Black or white, whichever stands out on a colour "#rrggbb"."""
+    shares = np.array(list(bytes.fromhex(colour[1:]))) / 255
+    linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+    return "#000" if float(linear @ [0.2126, 0.7152, 0.0722]) > 0.18 else "#fff"

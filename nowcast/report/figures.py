@@ -1,21 +1,23 @@
-"""Scores by lead time as small line charts in SVG."""
+"""Charts in SVG: lines with their intervals, on axes of any kind."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nowcast.report.axes import Axis
 from nowcast.report.maps import tick_step
 from nowcast.report.styles import Style
 from nowcast.report.wording import number
 
-WIDTH, HEIGHT = 300, 176
-LEFT, RIGHT, TOP, BOTTOM = 36, 292, 10, 146
+WIDTH = 300
+LEFT, RIGHT, TOP = 36, 292, 10
+FLAT, SQUARE = 136, RIGHT - LEFT
 MARKS = {
     "circle": "M-3,0a3,3 0 1 0 6,0a3,3 0 1 0 -6,0z",
     "square": "M-2.8,-2.8h5.6v5.6h-5.6z",
@@ -28,73 +30,115 @@ MARKS = {
 
 @dataclass(frozen=True)
 class Line:
-    """One forecaster's score (lead,) and how it is drawn."""
+    """Points that one forecaster's line joins, with the interval of each where one is known."""
 
     style: Style
-    values: NDArray[np.float64]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    low: NDArray[np.float64] | None = None
+    high: NDArray[np.float64] | None = None
+
+    def told(self, place: int, decimals: int = 3) -> str:
+        """A value in words, with its interval."""
+        text = f"{self.style.title} {number(float(self.y[place]), decimals)}"
+        if self.low is None or self.high is None or not np.isfinite(self.low[place]):
+            return text
+        ends = (number(float(end[place]), decimals) for end in (self.low, self.high))
+        return f"{text} ({' to '.join(ends)})"
 
 
 @dataclass(frozen=True)
-class Axis:
-    """Where values lie in a chart's height: marks with their labels, and a scale of either kind."""
+class Canvas:
+    """The area of a chart between its axes."""
 
-    low: float
-    high: float
-    ticks: tuple[tuple[float, str], ...]
-    logarithmic: bool = False
+    x: Axis
+    y: Axis
+    x_label: str
+    y_label: str = ""
+    side: int = FLAT
 
-    @classmethod
-    def from_zero(cls, values: NDArray[np.float64]) -> Axis:
-        """From 0 to a round number above every value."""
-        known = values[np.isfinite(values)]
-        top = float(known.max(initial=0)) or 1.0
-        step = tick_step(top, most=5)
-        count = int(np.ceil(top / step - 1e-9))
-        ticks = tuple((n * step, f"{n * step:.4g}") for n in range(count + 1))
-        return cls(0, count * step, ticks)
+    @property
+    def top(self) -> int:
+        """Above it a label of the upright axis finds room."""
+        return TOP + 12 * bool(self.y_label)
 
-    @classmethod
-    def of_ratios(cls, values: NDArray[np.float64]) -> Axis:
-        """By doublings round 1, at most four each way; what lies beyond is drawn at the end."""
-        known = values[np.isfinite(values) & (values > 0)]
-        octaves = np.log2(known)
-        low = int(np.clip(np.floor(octaves.min(initial=-1)), -4, -1))
-        high = int(np.clip(np.ceil(octaves.max(initial=1)), 1, 4))
-        ticks = tuple((2.0**n, f"{2**n}" if n >= 0 else f"1/{2**-n}") for n in range(low, high + 1))
-        return cls(low, high, ticks, logarithmic=True)
+    @property
+    def bottom(self) -> int:
+        """The height of the level axis."""
+        return self.top + self.side
 
-    def height(self, value: float) -> float:
-        """The vertical place of a value."""
-        if self.logarithmic:
-            value = float(np.log2(value)) if value > 0 else self.low
-        share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
-        return BOTTOM - share * (BOTTOM - TOP)
+    def across(self, value: float) -> float:
+        """The place of a value from the left."""
+        return LEFT + 4 + (RIGHT - LEFT - 8) * self.x.share(value)
+
+    def down(self, value: float) -> float:
+        """The place of a value from the top."""
+        return self.bottom - self.side * self.y.share(value)
+
+    def at(self, x: float, y: float) -> str:
+        """A point of a path."""
+        return f"{self.across(x):.1f},{self.down(y):.1f}"
+
+    def picture(self, title: str, *layers: str) -> str:
+        """The whole chart; `title` is for those who do not see it."""
+        return (
+            f'<svg class="chart" viewBox="0 0 {WIDTH} {self.bottom + 30}" role="img" '
+            f'aria-label="{escape(title)}">{self._upright()}{self._level()}{"".join(layers)}</svg>'
+        )
+
+    def _upright(self) -> str:
+        rows = []
+        for value, label in self.y.ticks:
+            y = self.down(value)
+            kind = "one" if value == self.y.marked else "grid"
+            rows.append(f'<path class="{kind}" d="M{LEFT},{y:.1f}H{RIGHT}"/>')
+            rows.append(f'<text class="y" x="{LEFT - 5}" y="{y + 3.5:.1f}">{label}</text>')
+        if self.y_label:
+            rows.append(f'<text x="2" y="9">{escape(self.y_label)}</text>')
+        return "".join(rows)
+
+    def _level(self) -> str:
+        marks = [
+            f'<path class="tick" d="M{self.across(value):.1f},{self.bottom}v4"/>'
+            f'<text class="x" x="{self.across(value):.1f}" y="{self.bottom + 15}">{label}</text>'
+            for value, label in self.x.ticks
+        ]
+        unit = (
+            f'<text class="x" x="{(LEFT + RIGHT) / 2}" y="{self.bottom + 28}">{self.x_label}</text>'
+        )
+        return f'<path class="axis" d="M{LEFT},{self.bottom}H{RIGHT}"/>{"".join(marks)}{unit}'
 
 
-def line_chart(
-    title: str, leads: Sequence[int], lines: Sequence[Line], *, ratios: bool = False
-) -> str:
-    """A chart of one score by lead time; a line breaks where its score is undefined.
-
-    Args:
-        title: What is shown, for those who do not see it.
-        leads: Lead times in minutes.
-        lines: One for each forecaster.
-        ratios: Whether values are ratios, shown by doublings with 1 marked.
-    """
-    values = np.concatenate([line.values for line in lines])
-    axis = Axis.of_ratios(values) if ratios else Axis.from_zero(values)
-    parts = [_grid(axis), _lead_axis(leads)]
-    if not np.isfinite(values).any():
-        middle = (LEFT + RIGHT) / 2
-        parts.append(f'<text class="none" x="{middle}" y="60">nothing to score</text>')
-    parts += [_line(line, leads, axis) for line in reversed(lines)]
-    parts.append(_readings(leads, lines))
-    label = escape(f"{title} by lead time. {_summary(leads, lines)}")
-    return (
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">'
-        f"{''.join(parts)}</svg>"
+def line_chart(title: str, leads: Sequence[int], lines: Sequence[Line], y: Axis) -> str:
+    """A chart by lead time in minutes; a line breaks where its score is undefined."""
+    canvas = Canvas(lead_axis(leads), y, "lead time, min")
+    summary = _summary(lines, [f"{lead} min" for lead in leads])
+    labels = [f"{lead} min" for lead in leads]
+    return canvas.picture(
+        f"{title} by lead time. {summary}",
+        nothing(canvas, lines),
+        *(band(canvas, line) for line in reversed(lines)),
+        *(curve(canvas, line) for line in reversed(lines)),
+        readings(canvas, lines, labels),
     )
+
+
+def chart_of(title: str, canvas: Canvas, lines: Sequence[Line], labels: Sequence[str]) -> str:
+    """A chart of lines that share their places, each named by a label."""
+    return canvas.picture(
+        f"{title}. {_summary(lines, labels)}",
+        nothing(canvas, lines),
+        *(curve(canvas, line) for line in reversed(lines)),
+        readings(canvas, lines, labels),
+    )
+
+
+def lead_axis(leads: Sequence[int]) -> Axis:
+    """From 0 to the longest lead time."""
+    longest = max(leads)
+    step = max(tick_step(longest, most=6), 1)
+    ticks = [int(tick) for tick in np.arange(0, longest + 1, step)]
+    return Axis(0, longest, tuple((tick, f"{tick}") for tick in ticks))
 
 
 def key_mark(style: Style) -> str:
@@ -106,45 +150,28 @@ def key_mark(style: Style) -> str:
     )
 
 
-def _place(lead: float, leads: Sequence[int]) -> float:
-    return LEFT + 4 + (RIGHT - LEFT - 8) * lead / max(leads)
+def nothing(canvas: Canvas, lines: Sequence[Line]) -> str:
+    """What stands in a chart without a single value."""
+    if any(np.isfinite(line.y).any() for line in lines):
+        return ""
+    return (
+        f'<text class="none" x="{(LEFT + RIGHT) / 2}" y="{canvas.top + 50}">nothing to score</text>'
+    )
 
 
-def _grid(axis: Axis) -> str:
-    rows = []
-    for value, label in axis.ticks:
-        y = axis.height(value)
-        kind = "one" if axis.logarithmic and value == 1 else "grid"
-        rows.append(f'<path class="{kind}" d="M{LEFT},{y:.1f}H{RIGHT}"/>')
-        rows.append(f'<text class="y" x="{LEFT - 5}" y="{y + 3.5:.1f}">{label}</text>')
-    return "".join(rows)
-
-
-def _lead_axis(leads: Sequence[int]) -> str:
-    step = tick_step(max(leads), most=6)
-    ticks = [int(tick) for tick in np.arange(0, max(leads) + 1, max(step, 1))]
-    marks = [
-        f'<path class="tick" d="M{_place(tick, leads):.1f},{BOTTOM}v4"/>'
-        f'<text class="x" x="{_place(tick, leads):.1f}" y="{BOTTOM + 16}">{tick}</text>'
-        for tick in ticks
-    ]
-    unit = f'<text class="x" x="{(LEFT + RIGHT) / 2}" y="{HEIGHT - 2}">lead time, min</text>'
-    return f'<path class="axis" d="M{LEFT},{BOTTOM}H{RIGHT}"/>{"".join(marks)}{unit}'
-
-
-def _line(line: Line, leads: Sequence[int], axis: Axis) -> str:
-    path, pen = [], "M"
-    marks = []
-    for lead, value in zip(leads, line.values, strict=True):
-        if not np.isfinite(value):
+def curve(canvas: Canvas, line: Line, tips: Sequence[str] = ()) -> str:
+    """A line with its marks, each with a tip where there is one."""
+    path, marks, pen = [], [], "M"
+    for place, (x, y) in enumerate(zip(line.x, line.y, strict=True)):
+        if not (np.isfinite(x) and np.isfinite(y)):
             pen = "M"
             continue
-        x, y = _place(lead, leads), axis.height(value)
-        path.append(f"{pen}{x:.1f},{y:.1f}")
+        path.append(f"{pen}{canvas.at(x, y)}")
         pen = "L"
-        marks.append(
-            f'<path d="{MARKS[line.style.marker]}" transform="translate({x:.1f} {y:.1f})"/>'
-        )
+        tip = f"<title>{escape(tips[place])}</title>" if tips else ""
+        spot = f"{canvas.across(x):.1f} {canvas.down(y):.1f}"
+        mark = f'<path d="{MARKS[line.style.marker]}" transform="translate({spot})"'
+        marks.append(f"{mark}>{tip}</path>" if tip else f"{mark}/>")
     style = line.style
     return (
         f'<path class="line" d="{"".join(path)}" stroke="{style.colour}" '
@@ -152,26 +179,44 @@ def _line(line: Line, leads: Sequence[int], axis: Axis) -> str:
     )
 
 
-def _readings(leads: Sequence[int], lines: Sequence[Line]) -> str:
-    places = [_place(lead, leads) for lead in leads]
+def band(canvas: Canvas, line: Line) -> str:
+    """The intervals of a line as a shade, wherever both ends are known."""
+    if line.low is None or line.high is None:
+        return ""
+    known = np.isfinite(line.low) & np.isfinite(line.high) & np.isfinite(line.x)
+    path = []
+    for whole, run in groupby(range(len(known)), lambda place: bool(known[place])):
+        places = list(run)
+        if whole and len(places) > 1:
+            over = [canvas.at(line.x[n], line.high[n]) for n in places]
+            back = [canvas.at(line.x[n], line.low[n]) for n in reversed(places)]
+            path.append(f"M{'L'.join([*over, *back])}Z")
+        elif whole:
+            x, low, high = line.x[places[0]], line.low[places[0]], line.high[places[0]]
+            path.append(f"M{canvas.at(x, high)}V{canvas.down(low):.1f}h3V{canvas.down(high):.1f}z")
+    return f'<path class="band" d="{"".join(path)}" fill="{line.style.colour}"/>' if path else ""
+
+
+def readings(canvas: Canvas, lines: Sequence[Line], labels: Sequence[str]) -> str:
+    """What the pointer reads: all lines' values at one place."""
+    places = [canvas.across(x) for x in lines[0].x]
     middles = [(here + there) / 2 for here, there in pairwise(places)]
     edges = [LEFT, *middles, RIGHT]
-    readings = []
-    for n, lead in enumerate(leads):
-        told = [f"{line.style.title} {number(float(line.values[n]), 3)}" for line in lines]
-        title = escape("\n".join([f"{lead} min", *told]))
-        readings.append(
-            f'<g class="reading"><rect x="{edges[n]:.1f}" y="{TOP}" '
-            f'width="{edges[n + 1] - edges[n]:.1f}" height="{BOTTOM - TOP}"/>'
-            f'<path d="M{places[n]:.1f},{TOP}V{BOTTOM}"/><title>{title}</title></g>'
+    told = []
+    for n, label in enumerate(labels):
+        title = escape("\n".join([label, *(line.told(n) for line in lines)]))
+        told.append(
+            f'<g class="reading"><rect x="{edges[n]:.1f}" y="{canvas.top}" '
+            f'width="{edges[n + 1] - edges[n]:.1f}" height="{canvas.side}"/>'
+            f'<path d="M{places[n]:.1f},{canvas.top}V{canvas.bottom}"/><title>{title}</title></g>'
         )
-    return "".join(readings)
+    return "".join(told)
 
 
-def _summary(leads: Sequence[int], lines: Sequence[Line]) -> str:
-    ends = sorted({0, len(leads) - 1})
+def _summary(lines: Sequence[Line], labels: Sequence[str]) -> str:
+    ends = sorted({0, len(labels) - 1})
     told = []
     for line in lines:
-        at = [f"{number(float(line.values[n]), 3)} at {leads[n]} min" for n in ends]
+        at = [f"{number(float(line.y[n]), 3)} at {labels[n]}" for n in ends]
         told.append(f"{line.style.title}: {', '.join(at)}")
     return "; ".join(told)

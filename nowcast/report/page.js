@@ -1,51 +1,36 @@
-"use strict";
 (() => {
   const root = document.documentElement;
   root.classList.add("scripted");
   const read = (id) => JSON.parse(document.getElementById(id).textContent);
-  const movie = read("movie");
+  const every = (selector, within = document) => [...within.querySelectorAll(selector)];
   const palettes = read("palettes");
+  const plain = Object.keys(palettes)[0];
+  let palette = plain;
 
-  const crcTable = Array.from({ length: 256 }, (_, n) => {
-    for (let bit = 0; bit < 8; bit++) n = n & 1 ? 0xedb88320 ^ (n >>> 1) : n >>> 1;
-    return n >>> 0;
-  });
-  const crc = (bytes) =>
-    (bytes.reduce((sum, byte) => crcTable[(sum ^ byte) & 255] ^ (sum >>> 8), 0xffffffff) ^ 0xffffffff) >>> 0;
-
-  // the picture's palette is its PLTE chunk: length, name, colours, checksum
-  const repaint = (uri, colours) => {
-    const [head, body] = uri.split(",");
-    const bytes = Uint8Array.from(atob(body), (letter) => letter.charCodeAt(0));
-    const view = new DataView(bytes.buffer);
-    let at = 8;
-    while (view.getUint32(at + 4) !== 0x504c5445) at += 12 + view.getUint32(at);
-    const length = view.getUint32(at);
-    colours.forEach((colour, n) => {
-      for (let part = 0; part < 3; part++)
-        bytes[at + 8 + 3 * (n + 1) + part] = parseInt(colour.slice(1 + 2 * part, 3 + 2 * part), 16);
-    });
-    view.setUint32(at + 8 + length, crc(bytes.subarray(at + 4, at + 8 + length)));
-    let text = "";
-    for (let start = 0; start < bytes.length; start += 8192)
-      text += String.fromCharCode(...bytes.subarray(start, start + 8192));
-    return `${head},${btoa(text)}`;
-  };
+  // a picture that a panel shows already is told by its place among the panels' pictures
+  const paneled = every("#panel img[data-field]");
+  const sources = paneled.map((image) => image.src);
+  const album = read("pictures").map((held) => (typeof held === "number" ? sources[held] : held));
+  const movies = read("movies");
+  const painted = (uri) => (palette === plain ? uri : painter(uri, palettes[palette]));
 
   // enlarged pixels stay sharp, reduced ones are smoothed
   const fit = (image) => {
     if (image.naturalWidth) image.classList.toggle("coarse", image.naturalWidth < image.clientWidth * devicePixelRatio);
   };
-  const images = [...document.querySelectorAll("img[data-field]")];
+  const images = every("img[data-field]");
   images.forEach((image) => image.addEventListener("load", () => fit(image)));
   images.forEach(fit);
-  addEventListener("resize", () => images.forEach(fit));
+  const fitAll = () => images.forEach(fit);
+  addEventListener("resize", fitAll);
 
   const slider = document.getElementById("step");
   const button = document.getElementById("play");
   const now = document.getElementById("now");
-  const figures = [...document.querySelectorAll("#stage .map")];
+  const figures = every("#stage .map");
+  const cases = every(".case");
   const signed = (minutes) => (minutes > 0 ? `+${minutes}` : `${minutes}`.replace("-", "−"));
+  let movie = movies[0];
 
   const show = () => {
     const step = Number(slider.value);
@@ -58,7 +43,7 @@
       const waits = past && n > 0;
       const image = figure.querySelector("img");
       const { title, pictures } = movie.maps[waits ? 0 : n];
-      image.src = pictures[n > 0 && !waits ? step - movie.past : step];
+      image.src = painted(album[pictures[n > 0 && !waits ? step - movie.past : step]]);
       image.alt = waits ? `Not forecast yet: observed at ${valid}` : `${title} at ${valid}`;
       figure.classList.toggle("waiting", waits);
       figure.querySelector(".note").textContent = waits ? "before issue" : when;
@@ -72,9 +57,9 @@
     button.textContent = "▶";
     button.setAttribute("aria-label", "Play");
   };
-  const last = movie.steps.length - 1;
   let rest = 0;
   const advance = () => {
+    const last = movie.steps.length - 1;
     if (Number(slider.value) === last && rest++ < 2) return;
     rest = 0;
     slider.value = Number(slider.value) === last ? 0 : Number(slider.value) + 1;
@@ -89,20 +74,32 @@
   });
   slider.addEventListener("input", () => { stop(); show(); });
 
-  document.querySelectorAll(".palette select").forEach((select) => {
-    select.value = Object.keys(palettes)[0];
+  // the time ahead stays as it was where the other case has it too
+  const choose = (place) => {
+    const minutes = movie.steps[Number(slider.value)].minutes;
+    movie = movies[place];
+    const same = movie.steps.findIndex((step) => step.minutes === minutes);
+    slider.max = movie.steps.length - 1;
+    slider.value = same < 0 ? Math.min(movie.past, movie.steps.length - 1) : same;
+    cases.forEach((held, n) => held.classList.toggle("shown", n === place));
+    every("[data-case]").forEach((held) => held.setAttribute("aria-pressed", Number(held.dataset.case) === place));
+    fitAll();
+    show();
+  };
+  every("[data-case]").forEach((held) => held.addEventListener("click", () => choose(Number(held.dataset.case))));
+
+  every(".palette select").forEach((select) => {
+    select.value = plain;
     select.addEventListener("change", () => {
-      const { value } = select;
-      root.dataset.palette = value;
-      document.querySelectorAll(".palette select").forEach((other) => { other.value = value; });
-      movie.maps.forEach((map) => { map.pictures = map.pictures.map((uri) => repaint(uri, palettes[value])); });
-      document.querySelectorAll("#panel img[data-field]").forEach((image) => { image.src = repaint(image.src, palettes[value]); });
+      palette = root.dataset.palette = select.value;
+      every(".palette select").forEach((other) => { other.value = palette; });
+      paneled.forEach((image, n) => { image.src = painted(sources[n]); });
       show();
     });
   });
 
-  document.querySelectorAll(".maps").forEach((maps) => {
-    const boxes = [...maps.querySelectorAll(".box")];
+  every(".maps").forEach((maps) => {
+    const boxes = every(".box", maps);
     const clear = () => boxes.forEach((box) => box.classList.remove("cross"));
     maps.addEventListener("pointermove", (event) => {
       const over = event.target.closest(".box");
@@ -115,5 +112,7 @@
     maps.addEventListener("pointerleave", clear);
   });
 
+  slider.max = movie.steps.length - 1;
+  slider.value = Math.min(movie.past, movie.steps.length - 1);
   show();
 })();

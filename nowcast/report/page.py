@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,18 @@ import numpy as np
 import xarray as xr
 from markupsafe import Markup
 
-from nowcast.report import colours, panel, wording
+from nowcast.report import colours, wording
+from nowcast.report.cases import make_cases
 from nowcast.report.charts import make_charts
 from nowcast.report.facts import ForecasterFacts, ReportFacts
 from nowcast.report.figures import key_mark
+from nowcast.report.intervals import Sample, make_intervals
+from nowcast.report.lines import Source
 from nowcast.report.maps import MapFrame
+from nowcast.report.numbers import make_downloads
+from nowcast.report.places import make_places
 from nowcast.report.styles import Style, make_styles
-from nowcast.report.tables import all_numbers, csv_uri, make_table
+from nowcast.report.tables import make_table
 from nowcast.report.template import render_page, write_whole
 from nowcast.report.verdict import verdict
 from pipeline.batch import ZR
@@ -25,30 +30,43 @@ PROTOCOL = {
     "mask": "Compared",
     "thresholds": "Events",
     "windows": "Windows of FSS",
+    "reflectivity": "Reflectivity",
     "pooling": "Pooling",
+    "protocol_id": "Protocol",
 }
 
 
-def write_report(path: Path, scores: xr.Dataset, case: xr.Dataset, facts: ReportFacts) -> Path:
+def write_report(
+    path: Path, scores: xr.Dataset, cases: Sequence[xr.Dataset], facts: ReportFacts
+) -> Path:
     """Write the report; it appears whole or not at all.
 
     Args:
         path: Of the page to write.
-        scores: A scores file.
-        case: One issue time: observed (lead_time, y, x), past (time, y, x) and forecast
-            (forecaster, lead_time, y, x) in dBZ, NaN where missing; attribute issue_time.
+        scores: A scores file; one named scores.nc is expected beside a page that cannot hold it.
+        cases: Issue times to look at, one at least, of one grid: observed (lead_time, y, x), past
+            (time, y, x) and forecast (forecaster, lead_time, y, x) in dBZ, NaN where missing;
+            attributes issue_time and `why`, a short sentence.
         facts: Where the data and the forecasts come from.
+
+    Raises:
+        ValueError: If there is no case.
     """
-    return write_whole(path, render(scores, case, facts))
+    return write_whole(path, render(scores, cases, facts))
 
 
-def render(scores: xr.Dataset, case: xr.Dataset, facts: ReportFacts) -> str:
+def render(scores: xr.Dataset, cases: Sequence[xr.Dataset], facts: ReportFacts) -> str:
     """The page's text; arguments as for `write_report`."""
-    scored, shown = ([str(name) for name in held["forecaster"].values] for held in (scores, case))
+    if not cases:
+        raise ValueError("report: expected one case or more to look at, found none")
+    scored, shown = (
+        [str(name) for name in held["forecaster"].values] for held in (scores, cases[0])
+    )
     titles = {known.name: known.title for known in facts.forecasters if known.title}
     every = make_styles(list(dict.fromkeys((*scored, *shown))), titles)
     styles = {name: style for name, style in every.items() if name in scored}
     mapped = {name: style for name, style in every.items() if name in shown}
+    source = Source(scores, make_intervals(scores), styles)
     return render_page(
         "page.html",
         filters={"key_mark": _key_mark},
@@ -56,10 +74,13 @@ def render(scores: xr.Dataset, case: xr.Dataset, facts: ReportFacts) -> str:
         styles=list(styles.values()),
         verdict=verdict(scores, styles),
         table=make_table(scores, styles),
-        numbers=csv_uri(all_numbers(scores)),
-        charts=make_charts(scores, styles),
-        **_times(scores, case, facts),
-        **_maps(scores, case, mapped),
+        downloads=make_downloads(scores, source.intervals),
+        charts=make_charts(source),
+        places=make_places(source, (cases[0].sizes["y"], cases[0].sizes["x"])),
+        missing_by=_missing(scores, styles),
+        bands=_bands(scores),
+        **_times(scores, facts),
+        **_maps(scores, cases, mapped),
         **_provenance(scores, facts, every),
     )
 
@@ -68,27 +89,54 @@ def _key_mark(style: Style) -> Markup:
     return Markup(key_mark(style))  # noqa: S704
 
 
-def _times(scores: xr.Dataset, case: xr.Dataset, facts: ReportFacts) -> dict[str, Any]:
+def _bands(scores: xr.Dataset) -> str:
+    sample = Sample.of(scores)
+    if sample.resampling is None:
+        return "No intervals are shaded: the issue times are too few."
+    return (
+        f"Shades are {100 * sample.resampling.level:g} % intervals of a bootstrap over issue times "
+        f"in blocks of {sample.block}, each lead time by itself. Forecasters meet the same "
+        "weather, so shades may overlap where a difference is sure: the verdict tests "
+        "differences."
+    )
+
+
+def _missing(scores: xr.Dataset, styles: Mapping[str, Style]) -> list[tuple[str, str]]:
+    """Share of the observed pixels that each forecaster left missing, over all lead times."""
+    sums = scores[["missing_pixels", "observed_pixels"]]
+    missing, observed = (
+        sums[name].sum([dim for dim in sums[name].dims if dim != "forecaster"]) for name in sums
+    )
+    shares = (missing / observed).broadcast_like(scores["forecaster"])
+    return [
+        (style.title, wording.percent(float(shares.sel(forecaster=name))))
+        for name, style in styles.items()
+    ]
+
+
+def _times(scores: xr.Dataset, facts: ReportFacts) -> dict[str, Any]:
     issued = [wording.as_datetime(time) for time in scores["issue_time"].to_numpy()]
-    shown = wording.as_datetime(case.attrs["issue_time"])
     start, end = (wording.as_datetime(time) for time in facts.period)
     return {
         "period": wording.span(start, end),
         "issue_times": wording.span(issued[0], issued[-1]) if issued else "none",
         "issue_count": len(issued),
-        "case_time": f"{wording.day(shown)}, {wording.clock(shown)}",
     }
 
 
-def _maps(scores: xr.Dataset, case: xr.Dataset, styles: Mapping[str, Style]) -> dict[str, Any]:
+def _maps(
+    scores: xr.Dataset, held: Sequence[xr.Dataset], styles: Mapping[str, Style]
+) -> dict[str, Any]:
     zr = ZR(float(scores.attrs["zr_a"]), float(scores.attrs["zr_b"]))
     rates = zr.rain_rate(np.array(colours.EDGES_DBZ, np.float64))
+    cases, pictures = make_cases(held, styles, zr)
     return {
         "zr": zr,
-        "frame": MapFrame.of(case),
+        "frame": MapFrame.of(held[0]),
         "columns": min(len(styles) + 1, 6),
-        "rows": panel.make_rows(case, styles, zr),
-        "player": panel.make_player(case, styles),
+        "cases": cases,
+        "movies": [case.movie for case in cases],
+        "pictures": pictures,
         "scale": [
             (edge, wording.rounded(rate))
             for edge, rate in zip(colours.EDGES_DBZ, rates, strict=True)

@@ -1,13 +1,11 @@
-"""The numbers of a report: one table to read and all of them to take away."""
+"""The numbers of a report that are read as a table."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -17,7 +15,6 @@ from nowcast.report.wording import nearest, number, percent
 LEADS = (6, 30, 60)
 THRESHOLDS = (0.1, 1.0, 5.0)
 SCALES_KM = (5.0, 20.0)
-AXES = ("forecaster", "lead_time", "threshold", "scale")
 
 
 @dataclass(frozen=True)
@@ -92,33 +89,14 @@ def _columns(scores: xr.Dataset) -> list[Column]:
         Column("Bias", f"≥ {rates[n]:g} mm/h", scores["frequency_bias"].isel(threshold=n), 1, 2)
         for n in nearest(rates, THRESHOLDS[1:])
     ]
-    one = nearest(rates, [1.0])[0]
-    fss = scores["fss"].isel(threshold=one)
-    columns += [
-        Column("FSS", f"≥ {rates[one]:g} mm/h, {scales[n]:g} km", fss.isel(scale=n), 1)
-        for n in nearest(scales, SCALES_KM)
-    ]
-    columns.append(Column("MAE", "mm/h", scores["mae"], 0))
+    if "fss" in scores:
+        one = nearest(rates, [1.0])[0]
+        fss = scores["fss"].isel(threshold=one)
+        columns += [
+            Column("FSS", f"≥ {rates[one]:g} mm/h, {scales[n]:g} km", fss.isel(scale=n), 1)
+            for n in nearest(scales, SCALES_KM)
+        ]
+    if "mae" in scores:
+        columns.append(Column("MAE", "mm/h", scores["mae"], 0))
     columns.append(Column("Missing", "of observed", scores["missing_share"], 0))
     return columns
-
-
-def all_numbers(scores: xr.Dataset) -> pd.DataFrame:
-    """Every score, and every sum pooled over issue times, one a row."""
-    pieces = []
-    for name, values in scores.data_vars.items():
-        if not {"forecaster", "lead_time"} <= set(values.dims):
-            continue
-        pooled = values.sum("issue_time", skipna=False) if "issue_time" in values.dims else values
-        rows = pooled.rename("value").reset_coords(drop=True).to_dataframe().reset_index()
-        pieces.append(rows.assign(score=str(name), unit=values.attrs.get("units", "1")))
-    frame = pd.concat(pieces, ignore_index=True)
-    frame = frame.reindex(columns=["score", *AXES, "value", "unit"])
-    names = {"lead_time": "lead_minutes", "threshold": "threshold_mm_h", "scale": "scale_km"}
-    return frame.rename(columns=names)
-
-
-def csv_uri(frame: pd.DataFrame) -> str:
-    """A table as the address of a CSV file that holds itself."""
-    text = frame.to_csv(index=False, float_format="%.10g", lineterminator="\r\n")
-    return "data:text/csv;charset=utf-8;base64," + base64.b64encode(text.encode()).decode()

@@ -4,142 +4,22 @@ import base64
 import io
 import json
 import re
-from collections.abc import Sequence
-from datetime import datetime
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 import xarray as xr
 from PIL import Image
+from report_samples import LEADS, NAMES, Page, cases_of, make_facts, make_inputs, write
 
-from nowcast.report import ForecasterFacts, ReportFacts, write_report
+from nowcast.report import write_report
+from nowcast.report.cases import Album
 from nowcast.report.maps import MapFrame, event_csi
 from nowcast.report.styles import make_styles
 from nowcast.report.tables import make_table
-from nowcast.verification.tally import Tally
+from nowcast.verification.parts import PARTS
 from pipeline.batch import NO_ECHO, ZR
-
-NAMES = ("persistence", "extrapolation", "unet", "convlstm")
-
-LEADS = (6, 12, 18, 24, 30, 36, 42, 48, 54, 60)
-
-ISSUED = np.datetime64("2018-06-16T23:30:00")
-
-VOID = {"meta", "link", "img", "br", "input"}
-
-
-def make_fields(
-    names: Sequence[str], leads: Sequence[int], shape: tuple[int, int], seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    draw = np.random.default_rng(seed)
-    observed = np.float32(draw.normal(18, 12, (len(leads), *shape)))
-    noise = draw.normal(0, 4, (len(names), len(leads), *shape))
-    forecasts = np.float32(observed + noise * (1 + np.arange(len(names)))[:, None, None, None])
-    observed[:, :2, :3] = np.nan
-    return np.maximum(observed, NO_ECHO), np.maximum(forecasts, NO_ECHO)
-
-
-def make_inputs(
-    names: Sequence[str] = NAMES,
-    leads: Sequence[int] = LEADS,
-    shape: tuple[int, int] = (24, 31),
-    issues: int = 2,
-    fill: float | None = None,
-    units: str = "m",
-) -> tuple[xr.Dataset, xr.Dataset]:
-    tally = Tally(names, leads, (0.1, 1.0, 5.0, 10.0), ZR(200, 1.6), (1.0, 5.0, 20.0, 40.0), 1.0)
-    for issue in range(issues):
-        observed, forecasts = make_fields(names, leads, shape, issue)
-        if fill is not None:
-            observed, forecasts = np.full_like(observed, fill), np.full_like(forecasts, fill)
-        fields = {
-            name: torch.from_numpy(field) for name, field in zip(names, forecasts, strict=True)
-        }
-        tally.update(ISSUED + np.timedelta64(6 * issue, "m"), fields, torch.from_numpy(observed))
-    step = 1000.0 if units == "m" else 0.01
-    case = xr.Dataset(
-        {
-            "past": (("time", "y", "x"), observed[:1]),
-            "observed": (("lead_time", "y", "x"), observed),
-            "forecast": (("forecaster", "lead_time", "y", "x"), forecasts),
-        },
-        {
-            "time": [ISSUED.astype("datetime64[ns]")],
-            "lead_time": list(leads),
-            "forecaster": list(names),
-            "x": ("x", step * np.arange(shape[1]), {"units": units}),
-            "y": ("y", 60 - step * np.arange(shape[0]), {"units": units}),
-        },
-        {"issue_time": str(ISSUED)},
-    )
-    return tally.to_dataset(), case
-
-
-def make_facts(**changes: object) -> ReportFacts:
-    facts: dict[str, object] = {
-        "title": "Storms & <showers>",
-        "product": "Melbourne, 0.5 km",
-        "provider": "Bureau of Meteorology",
-        "licence": "https://example.org/terms",
-        "period": (datetime(2018, 6, 16, 10), datetime(2018, 6, 16, 14)),
-        "cadence_minutes": 6,
-        "frames": 40,
-        "missing_slots": 1,
-        "wet_share": 0.232,
-        "gaps": ("12:00 to 12:06 UTC",),
-        "forecasters": (
-            ForecasterFacts("unet", None, "9f2c1e77ab", "unet-demo", 1487210, 75.2, 0.62),
-            ForecasterFacts("convlstm", "Our ConvLSTM"),
-        ),
-        "code_version": "0.1.0+abc",
-        "seconds": {"ingest": 3.0, "train": 725.0},
-    }
-    return ReportFacts(**{**facts, **changes})  # type: ignore[arg-type]
-
-
-class Page(HTMLParser):
-    """A page's addresses, texts and pictures; refuses tags that do not close."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.addresses: list[str] = []
-        self.pictures: list[dict[str, str | None]] = []
-        self.text = ""
-        self.bold: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in VOID:
-            self.open.append(tag)
-        held = dict(attrs)
-        self.addresses += [value or "" for name, value in attrs if name in {"src", "href"}]
-        if tag == "img":
-            self.pictures.append(held)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        self.handle_endtag(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] not in {"script", "style"}:
-            self.text += data
-        if self.open and self.open[-1] == "b":
-            self.bold.append(data)
-
-
-def write(tmp_path: Path, scores: xr.Dataset, case: xr.Dataset, facts: ReportFacts) -> str:
-    path = write_report(tmp_path / "new" / "report.html", scores, case, facts)
-    assert [held.name for held in path.parent.iterdir()] == ["report.html"]
-    return path.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +29,8 @@ def inputs() -> tuple[xr.Dataset, xr.Dataset]:
 
 @pytest.fixture(scope="module")
 def text(inputs: tuple[xr.Dataset, xr.Dataset], tmp_path_factory: pytest.TempPathFactory) -> str:
-    return write(tmp_path_factory.mktemp("report"), *inputs, make_facts())
+    scores, case = inputs
+    return write(tmp_path_factory.mktemp("report"), scores, [case], make_facts())
 
 
 def test_page_is_whole_and_asks_for_no_address(text: str) -> None:
@@ -201,13 +82,38 @@ def test_every_picture_has_words_and_holds_itself(text: str) -> None:
 
 
 def test_animation_holds_every_frame_of_every_forecaster(text: str) -> None:
-    found = re.search(r'id="movie">(.*?)</script>', text, re.DOTALL)
+    found = re.search(r'id="movies">(.*?)</script>', text, re.DOTALL)
     assert found
-    movie = json.loads(found[1])
+    (movie,) = json.loads(found[1])
     assert [step["minutes"] for step in movie["steps"]] == [0, *LEADS]
     titles = ["Observed", "Our ConvLSTM", "U-Net", "Extrapolation", "Persistence"]
     assert [shown["title"] for shown in movie["maps"]] == titles
     assert [len(shown["pictures"]) for shown in movie["maps"]] == [11, 10, 10, 10, 10]
+
+
+def test_the_album_holds_a_picture_once_and_none_that_a_panel_shows() -> None:
+    album = Album()
+    for shown in ("a", "b", "a"):
+        album.show(shown)
+    assert [album.place(picture) for picture in ("c", "a", "c", "b", "d")] == [2, 0, 2, 1, 3]
+    assert album.pictures == [0, 1, "c", "d"]
+
+
+def test_every_case_has_its_panel_and_says_why(
+    inputs: tuple[xr.Dataset, xr.Dataset], tmp_path: Path
+) -> None:
+    scores, case = inputs
+    page = Page(write(tmp_path, scores, cases_of(case), make_facts()))
+    assert len([picture for picture in page.pictures if "src" in picture]) == (4 + 4 + 3) * 5
+    for fact in ("the wettest hour", "typical: the median CSI", "17 Jun 2018, 01:30 UTC"):
+        assert fact in page.text
+
+
+def test_a_report_without_a_case_is_refused(
+    inputs: tuple[xr.Dataset, xr.Dataset], tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="expected one case or more to look at, found none"):
+        write_report(tmp_path / "report.html", inputs[0], [], make_facts())
 
 
 def test_download_holds_every_score_and_sum(
@@ -240,18 +146,22 @@ def test_download_holds_every_score_and_sum(
         pytest.param({"leads": range(5, 65, 5)}, id="five minutes"),
         pytest.param({"leads": (10,)}, id="one lead"),
         pytest.param({"units": "degrees_north"}, id="degrees"),
+        pytest.param({"parts": ("categorical",)}, id="counts alone"),
+        pytest.param({"parts": tuple(PARTS), "fill": np.nan}, id="all parts, all missing"),
+        pytest.param({"parts": tuple(PARTS), "fill": NO_ECHO}, id="all parts, all dry"),
     ],
 )
 def test_any_case_makes_a_page(changes: dict[str, object], tmp_path: Path) -> None:
     scores, case = make_inputs(**changes)  # type: ignore[arg-type]
     facts = make_facts(forecasters=(), gaps=(), seconds={}, wet_share=np.nan, code_version="")
-    page = Page(write(tmp_path, scores, case, facts))
+    page = Page(write(tmp_path, scores, [case], facts))
     assert page.open == []
     assert not re.search(r"\bnan\b|\binf\b|None", page.text)
 
 
 def test_page_takes_nearest_leads_where_the_cadence_is_five_minutes(tmp_path: Path) -> None:
-    page = Page(write(tmp_path, *make_inputs(leads=range(5, 65, 5)), make_facts()))
+    scores, case = make_inputs(leads=range(5, 65, 5))
+    page = Page(write(tmp_path, scores, [case], make_facts()))
     assert re.findall(r"\+(\d+) min", page.text) == ["5", "25", "40", "60"]
 
 
@@ -259,7 +169,7 @@ def test_a_case_may_show_fewer_forecasters_than_were_scored(
     inputs: tuple[xr.Dataset, xr.Dataset], tmp_path: Path
 ) -> None:
     scores, case = inputs
-    page = Page(write(tmp_path, scores, case.sel(forecaster=["unet"]), make_facts()))
+    page = Page(write(tmp_path, scores, [case.sel(forecaster=["unet"])], make_facts()))
     assert len([picture for picture in page.pictures if "src" in picture]) == 4 * 2
     assert "Persistence" in page.text
 
@@ -269,7 +179,7 @@ def test_an_unwritten_page_leaves_the_old_one(tmp_path: Path) -> None:
     path.write_text("old")
     scores, case = make_inputs(issues=1, leads=(6,))
     with pytest.raises(KeyError):
-        write_report(path, scores.drop_vars("csi"), case, make_facts())
+        write_report(path, scores.drop_vars("csi"), [case], make_facts())
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

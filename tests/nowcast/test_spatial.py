@@ -175,6 +175,19 @@ def test_forecasters_and_thresholds_are_summed_as_one_by_one() -> None:
             assert together.denominator[member, level, 0] == alone.denominator
 
 
+@pytest.mark.parametrize("rows", [slice(0, 1), slice(45, 60), slice(118, 120)])
+def test_rain_in_a_few_rows_of_a_tall_grid_is_compared_in_all_windows_that_hold_it(
+    rows: slice,
+) -> None:
+    forecast, observed, known = torch.zeros(3, 120, 11, dtype=torch.bool)
+    forecast[rows, 2:7], observed[rows, 4:] = True, True
+    known[:, :9] = True
+    for width in (3, 21):
+        sums = _sums(forecast, observed, known, width)
+        by_hand = _by_hand(forecast & known, observed & known, known, width)
+        assert (float(sums.numerator), float(sums.denominator)) == pytest.approx(by_hand, rel=1e-6)
+
+
 WINDOWS = {
     (1, 1): 1,
     (5, 1): 5,

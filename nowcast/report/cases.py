@@ -1,10 +1,11 @@
-"""One case to look at: observed and forecast maps side by side, and in motion."""
+"""Cases to look at: observed and forecast maps side by side, and in motion."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -39,10 +40,65 @@ class Row:
     maps: tuple[Map, ...]
 
 
-def make_rows(case: xr.Dataset, styles: Mapping[str, Style], zr: ZR) -> list[Row]:
-    """The rows of the panel, at about 6, 24, 42 and 60 minutes."""
-    minutes = case["lead_time"].to_numpy()
-    return [_row(case.isel(lead_time=lead), styles, zr) for lead in nearest(minutes, LEADS)]
+@dataclass(frozen=True)
+class Case:
+    """One issue time: why it is shown, the rows of its panel and what the player plays."""
+
+    issued: str
+    why: str
+    rows: tuple[Row, ...]
+    movie: Mapping[str, Any]
+
+
+class Album:
+    """Every picture of a page once: itself, or its place among those that the panels show."""
+
+    def __init__(self) -> None:
+        self.pictures: list[str | int] = []
+        self._places: dict[str, int] = {}
+        self._shown = 0
+
+    def show(self, picture: str) -> None:
+        """The next picture of the panels."""
+        self._hold(picture, self._shown)
+        self._shown += 1
+
+    def place(self, picture: str) -> int:
+        """Where a picture is in `pictures`."""
+        return self._hold(picture, picture)
+
+    def _hold(self, picture: str, held: str | int) -> int:
+        if picture not in self._places:
+            self._places[picture] = len(self.pictures)
+            self.pictures.append(held)
+        return self._places[picture]
+
+
+def make_cases(
+    held: Sequence[xr.Dataset], styles: Mapping[str, Style], zr: ZR
+) -> tuple[list[Case], list[str | int]]:
+    """The cases in their order, and all their pictures as of an album."""
+    panels = [
+        tuple(
+            _row(case.isel(lead_time=lead), styles, zr)
+            for lead in nearest(case["lead_time"], LEADS)
+        )
+        for case in held
+    ]
+    album = Album()
+    for row in chain.from_iterable(panels):
+        for shown in row.maps:
+            album.show(shown.picture)
+    cases = [
+        Case(_issued(case), str(case.attrs.get("why", "")), rows, make_movie(case, styles, album))
+        for case, rows in zip(held, panels, strict=True)
+    ]
+    return cases, album.pictures
+
+
+def _issued(case: xr.Dataset) -> str:
+    issued = as_datetime(case.attrs["issue_time"])
+    return f"{day(issued)}, {clock(issued)}"
 
 
 def _row(at_lead: xr.Dataset, styles: Mapping[str, Style], zr: ZR) -> Row:
@@ -75,8 +131,8 @@ def valid_time(case: xr.Dataset, minutes: int) -> str:
     return clock(valid) if valid.date() == issued.date() else f"{clock(valid)}, {day(valid)}"
 
 
-def make_player(case: xr.Dataset, styles: Mapping[str, Style]) -> dict[str, Any]:
-    """What the player plays: steps, and for each map its pictures.
+def make_movie(case: xr.Dataset, styles: Mapping[str, Style], album: Album) -> dict[str, Any]:
+    """What the player plays: steps, and for each map its pictures by their place in the album.
 
     Before the issue time only the observed map has pictures.
     """
@@ -86,9 +142,13 @@ def make_player(case: xr.Dataset, styles: Mapping[str, Style]) -> dict[str, Any]
     ]
     ahead = [int(lead) for lead in case["lead_time"]]
     steps = [{"minutes": lead, "valid": valid_time(case, lead)} for lead in (*before, *ahead)]
-    seen = [*case["past"].to_numpy(), *case["observed"].to_numpy()]
-    maps = [{"title": "Observed", "pictures": [data_uri(field) for field in seen]}]
+
+    def places(fields: Iterable[NDArray[np.floating]]) -> list[int]:
+        return [album.place(data_uri(field)) for field in fields]
+
+    seen = chain(case["past"].to_numpy(), case["observed"].to_numpy())
+    maps = [{"title": "Observed", "pictures": places(seen)}]
     for name, style in styles.items():
         fields = case["forecast"].sel(forecaster=name).to_numpy()
-        maps.append({"title": style.title, "pictures": [data_uri(field) for field in fields]})
+        maps.append({"title": style.title, "pictures": places(fields)})
     return {"steps": steps, "past": len(before), "maps": maps}
