@@ -11,7 +11,7 @@ import typer
 from flows import terminal
 from flows.commands.archive import check, compact, export, info, ingest
 from flows.commands.demonstration import demo
-from flows.commands.forecasts import forecast, tensors, train, verify
+from flows.commands.forecasts import forecast, merge, tensors, train, verify
 from flows.commands.sources import catalog, fetch
 
 COMMANDS = (
@@ -27,6 +27,7 @@ COMMANDS = (
     train,
     forecast,
     verify,
+    merge,
 )
 
 app = typer.Typer(

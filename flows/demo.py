@@ -14,6 +14,7 @@ from flows import terminal
 from flows.forecasting import lead_steps
 from flows.publishing import Published
 from flows.scheduled import forecast_task, ingest_task, tensors_task, train_task, verify_task
+from flows.verification import Request
 from pipeline.store import Store
 from pipeline.tensors import TensorSet
 
@@ -54,7 +55,8 @@ def demo(
         test = splits["test"].periods
         start, end = test[0].start.isoformat(" "), test[-1].end.isoformat(" ")
         say(f"{start} to {end}")
-        return verify_task(store, forecasters, start, end, out, LEAD_MINUTES, dict(seconds))
+        request = Request(store, tuple(forecasters), lead_minutes=LEAD_MINUTES)
+        return verify_task(request, start, end, out, seconds=dict(seconds))
 
 
 def run_demo(out: Path, files: list[Path]) -> None:

@@ -15,10 +15,6 @@ StoreAddress = Annotated[
         help="The store: a folder, s3://BUCKET/PREFIX or icechunk:PATH.", metavar="STORE"
     ),
 ]
-Forecasters = Annotated[
-    list[str],
-    typer.Option("--with", help="persistence, extrapolation, or a checkpoint's path; repeatable."),
-]
 
 
 def files_in(paths: Sequence[Path]) -> list[Path]:

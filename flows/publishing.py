@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
-from data_catalog.catalog import load_catalog
 from flows import terminal
-from flows.verification import Comparison, Progress, issue_slots, score, wettest
-from nowcast.checkpoint import code_version
-from nowcast.forecasters import Forecaster, Rollout
-from nowcast.report import ForecasterFacts, ReportFacts, write_report
+from flows.cases import choose_cases
+from flows.facts import report_facts
+from flows.merging import opened
+from flows.periods import Period, whole_period
+from flows.scoring import Progress, score_period
+from flows.verification import Comparison, Request
+from nowcast.report import write_report
 from nowcast.verification.scores_file import score_table
-from pipeline.places import Address
-from pipeline.store import Store
-from pipeline.summary import StoreSummary, gap_lines, summarise
-from pipeline.windows import as_datetime
+from pipeline.summary import summarise
 
-Period = tuple[np.datetime64, np.datetime64]
 THRESHOLD = 1.0
 WIDEST_TABLE = 10
 
@@ -37,11 +33,15 @@ class Published:
         scores: The scores file.
         report: The page.
         table: CSI at THRESHOLD by forecaster and lead time in minutes.
+        counted: Issue times that were not counted by an earlier run.
+        case: The wettest issue time, with all its fields.
     """
 
     scores: Path
     report: Path
     table: pd.DataFrame
+    counted: int
+    case: xr.Dataset = field(repr=False)
 
     def records(self) -> list[dict[str, Any]]:
         """The table, a record a forecaster."""
@@ -55,7 +55,8 @@ class Published:
         """Print the table and where the report is."""
         if as_json:
             paths = {"scores": str(self.scores), "report": str(self.report)}
-            terminal.show_json({**paths, "threshold": THRESHOLD, "csi": self.records()})
+            counted = {"counted_issue_times": self.counted}
+            terminal.show_json({**paths, **counted, "threshold": THRESHOLD, "csi": self.records()})
             return
         leads = list(self.table.columns)
         if len(leads) > WIDEST_TABLE:
@@ -70,83 +71,46 @@ class Published:
 
 
 def verify_period(
-    address: Address,
-    forecasters: Sequence[str],
+    request: Request,
     period: Period,
     out: Path,
     *,
-    lead_minutes: int = 60,
+    workers: int | None = None,
+    dask: str | None = None,
     seconds: Mapping[str, float] | None = None,
     progress: Progress | None = None,
 ) -> Published:
     """Score forecasters over a period and write scores.nc and report.html.
 
+    What an earlier run into the same folder has counted is not counted again.
+
     Args:
-        address: The store.
-        forecasters: Names in FORECASTERS or paths of checkpoints.
-        period: First and last time from which frames are used, UTC.
+        request: Who is compared, on which store.
+        period: First and last time from which frames are used, UTC; None for that of the
+            forecast files.
         out: Folder to write to.
-        lead_minutes: The longest lead time, a multiple of the cadence.
+        workers: Threads that count, by default one a core.
+        dask: Address of a Dask scheduler whose workers count instead.
         seconds: Stage → seconds that led here, for the report.
         progress: Called with the issue times done and in all.
 
     Raises:
-        ValueError: If nothing can be verified in the period, or a forecaster does not fit.
+        ConnectionError: If there is no such Dask cluster.
+        ValueError: If nothing can be verified in the period, a forecaster or a file does not fit,
+            or the folder holds scores of another protocol.
     """
-    store = Store.open(address)
-    comparison = Comparison.of(store, forecasters, lead_minutes)
-    slots = issue_slots(store, *period, comparison.steps)
-    scores = score(comparison, slots, progress)
-    case = comparison.case(wettest(store, slots, comparison.steps))
-    out.mkdir(parents=True, exist_ok=True)
-    path = _write_scores(scores, out / "scores.nc")
-    facts = _facts(comparison, summarise(store, *period), seconds or {})
-    report = write_report(out / "report.html", scores, case, facts)
-    return Published(path, report, score_table(scores, threshold=THRESHOLD))
-
-
-def _write_scores(scores: xr.Dataset, path: Path) -> Path:
-    unfinished = path.with_name(f".{path.name}")
-    scores.to_netcdf(unfinished)
-    return unfinished.replace(path)
-
-
-def _facts(
-    comparison: Comparison, summary: StoreSummary, seconds: Mapping[str, float]
-) -> ReportFacts:
-    entry = load_catalog().products.get(summary.product)
-    if summary.first is None or summary.last is None:
-        raise ValueError(f"{summary.store}: no slot in the period")
-    return ReportFacts(
-        title=f"Verification of nowcasts: {entry.title if entry else summary.product}",
-        product=entry.title if entry else summary.product,
-        provider=entry.provider if entry else "not stated",
-        licence=summary.licence,
-        period=(as_datetime(summary.first), as_datetime(summary.last)),
-        cadence_minutes=int(comparison.store.cadence / np.timedelta64(1, "m")),
-        frames=summary.frames,
-        missing_slots=sum(summary.slots.values()) - summary.frames,
-        wet_share=summary.wet_share,
-        gaps=tuple(gap_lines(summary.gaps)),
-        forecasters=tuple(
-            _forecaster_facts(forecaster, mean(comparison.seconds[name]), seconds)
-            for name, forecaster in comparison.forecasters.items()
-        ),
-        code_version=code_version(),
-        seconds=seconds,
+    comparison = Comparison.load(request)
+    window = whole_period(comparison, period)
+    scored = score_period(
+        comparison, request, window, out, workers=workers, dask=dask, progress=progress
     )
-
-
-def _forecaster_facts(
-    forecaster: Forecaster, seconds_forecast: float, seconds: Mapping[str, float]
-) -> ForecasterFacts:
-    if not isinstance(forecaster, Rollout):
-        return ForecasterFacts(forecaster.name, seconds_forecast=seconds_forecast)
-    return ForecasterFacts(
-        forecaster.name,
-        checkpoint=forecaster.fingerprint,
-        recipe=forecaster.name,
-        parameters=sum(weights.numel() for weights in forecaster.network.parameters()),
-        seconds_training=seconds.get(f"train {forecaster.name}"),
-        seconds_forecast=seconds_forecast,
-    )
+    summary = summarise(comparison.store, *window)
+    facts = report_facts(comparison, summary, seconds or {}, scored.seconds)
+    with opened(scored.path) as scores:
+        cases = [
+            comparison.case(slot).assign_attrs(why=why)
+            for slot, why in choose_cases(comparison, scored.slots, scores)
+        ]
+        report = write_report(out / "report.html", scores, cases, facts)
+        table = score_table(scores, threshold=THRESHOLD)
+    return Published(scored.path, report, table, scored.counted, cases[0])

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from prefect import flow, task
-from prefect.artifacts import create_link_artifact, create_table_artifact
 
+from flows.artifacts import publish_artifacts
 from flows.forecasting import issue_forecast, parse_time
+from flows.periods import Period
 from flows.publishing import Published, verify_period
 from flows.training import build_event_tensors, train_network
+from flows.verification import Request
 from nowcast.recipes import find_recipe
 from pipeline.forecasts import write_forecast
 from pipeline.ingest import ingest as ingest_files
@@ -56,23 +57,17 @@ def forecast_task(store: Address, forecaster: str, at: str, out: Path, lead: int
 
 @task(task_run_name="verify {start} to {end}")
 def verify_task(
-    store: Address,
-    forecasters: list[str],
-    start: str,
-    end: str,
+    request: Request,
+    start: str | None,
+    end: str | None,
     out: Path,
-    lead: int = 60,
+    dask: str | None = None,
     seconds: dict[str, float] | None = None,
 ) -> Published:
     """Score forecasters over a period, publish the report and its artifacts."""
-    period: tuple[np.datetime64, np.datetime64] = (parse_time(start), parse_time(end))
-    published = verify_period(store, forecasters, period, out, lead_minutes=lead, seconds=seconds)
-    create_table_artifact(
-        key="scores", table=published.records(), description="CSI at 1 mm/h by lead time"
-    )
-    create_link_artifact(
-        key="report", link=published.report.resolve().as_uri(), link_text="Verification report"
-    )
+    period: Period = (parse_time(start) if start else None, parse_time(end) if end else None)
+    published = verify_period(request, period, out, dask=dask, seconds=seconds)
+    publish_artifacts(published)
     return published
 
 
@@ -108,7 +103,18 @@ def forecast(
 
 @flow(name="verify")
 def verify(
-    store: Address, forecasters: list[str], start: str, end: str, out: Path, lead_minutes: int = 60
+    store: Address,
+    forecasters: list[str],
+    start: str | None,
+    end: str | None,
+    out: Path,
+    lead_minutes: int | None = None,
+    files: list[Path] | None = None,
+    dask: str | None = None,
 ) -> Path:
-    """Score forecasters over a period; the report's path."""
-    return verify_task(store, forecasters, start, end, out, lead_minutes).report
+    """Score forecasters, and forecasts from files, over a period; the report's path.
+
+    On a Dask cluster if its address is given. What was counted before is not counted again.
+    """
+    request = Request(store, tuple(forecasters), tuple(files or ()), lead_minutes)
+    return verify_task(request, start, end, out, dask).report

@@ -1,58 +1,148 @@
-"""Forecasts of a whole period against what the radar then saw: scores and the report."""
+"""Forecasts of a whole period against what the radar then saw."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 import xarray as xr
+from numpy.typing import NDArray
 
-from flows.forecasting import PAST, fitting_forecaster, forecast_at, lead_steps
-from nowcast.forecasters import Forecaster
+from flows.entrants import Entrant, Filed, filed, live
+from flows.forecasting import PAST, lead_steps
+from nowcast.verification.parts import PARTS
+from nowcast.verification.protocol import Protocol
 from nowcast.verification.tally import SCALES_KM, THRESHOLDS, Tally
-from pipeline.clock import clock
+from pipeline.batch import ZR
+from pipeline.places import Address
 from pipeline.store import Store
 
-Progress = Callable[[int, int], None]
+LEAD_MINUTES = 60
+COSTLY = ("sal", "similarity")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to compare, in words that another process understands.
+
+    Args:
+        address: The store.
+        forecasters: Names in FORECASTERS or paths of checkpoints.
+        files: Forecasts made elsewhere.
+        lead_minutes: The longest lead time; None for that of the files, or an hour without any.
+        all_scores: Whether the parts in COSTLY are counted too.
+    """
+
+    address: Address
+    forecasters: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    lead_minutes: int | None = None
+    all_scores: bool = False
+
+    def everywhere(self) -> Request:
+        """The same with absolute paths, which do not depend on where a process runs."""
+        scheme, found, rest = str(self.address).partition(":")
+        known = {"icechunk": f"icechunk:{Path(rest).absolute()}", "s3": str(self.address)}
+        address = known[scheme] if found and scheme in known else str(Path(self.address).absolute())
+        forecasters = [
+            str(Path(name).absolute()) if Path(name).is_file() else name
+            for name in self.forecasters
+        ]
+        files = tuple(path.absolute() for path in self.files)
+        return replace(self, address=address, forecasters=tuple(forecasters), files=files)
 
 
 @dataclass
 class Comparison:
-    """Several forecasters on the same issue times of one store."""
+    """Several forecasters on the same issue times of one store.
+
+    An ensemble is scored by its odds with all its members, and else by its mean rain rate.
+    """
 
     store: Store
-    forecasters: dict[str, Forecaster]
+    entrants: dict[str, Entrant]
     steps: int
-    seconds: dict[str, list[float]] = field(default_factory=dict)
+    all_scores: bool = False
+
+    @classmethod
+    def load(cls, request: Request) -> Comparison:
+        """Open the store, load the forecasters and look into the files.
+
+        Raises:
+            ValueError: If a forecaster or a file does not fit, or two have one name.
+        """
+        store = Store.open(request.address)
+        files = filed(request.files, store)
+        entrants: list[Entrant] = [*live(request.forecasters, store), *files]
+        names = [entrant.name for entrant in entrants]
+        if len(set(names)) < len(names):
+            raise ValueError(f"forecasters: expected different ones, found {names}")
+        _check_members(entrants)
+        steps = _steps(store, files, request.lead_minutes)
+        return cls(store, dict(zip(names, entrants, strict=True)), steps, request.all_scores)
 
     @classmethod
     def of(cls, store: Store, names: Sequence[str], lead_minutes: int) -> Comparison:
-        """Load the forecasters; persistence is always among them, as the reference.
+        """Load forecasters by name; persistence is always among them, as the reference."""
+        return cls.load(Request(store.address, tuple(names), lead_minutes=lead_minutes))
 
-        Raises:
-            ValueError: If a forecaster does not fit, or two have one name.
-        """
-        loaded = [
-            fitting_forecaster(name, store) for name in dict.fromkeys(["persistence", *names])
+    @property
+    def minutes(self) -> int:
+        """Step between frames."""
+        return int(self.store.cadence / np.timedelta64(1, "m"))
+
+    @property
+    def members(self) -> int:
+        """Of the ensembles; 1 without any."""
+        return max(entrant.members for entrant in self.entrants.values())
+
+    @property
+    def issue_times(self) -> NDArray[np.datetime64] | None:
+        """Those that all files have; None without files."""
+        held = [
+            set(entrant.places) for entrant in self.entrants.values() if isinstance(entrant, Filed)
         ]
-        forecasters = {forecaster.name: forecaster for forecaster in loaded}
-        if len(forecasters) < len(loaded):
-            raise ValueError(f"forecasters: expected different ones, found {list(names)}")
-        steps = lead_steps(store, lead_minutes)
-        return cls(store, forecasters, steps, {name: [] for name in forecasters})
+        return np.array(sorted(set.intersection(*held)), "datetime64[ns]") if held else None
 
-    def forecast(self, slot: int) -> dict[str, torch.Tensor]:
-        """(steps, H, W) dBZ of each forecaster from the frames up to a slot."""
-        forecasts = {}
-        for name, forecaster in self.forecasters.items():
+    def tally(self) -> Tally:
+        """An empty tally of what is compared."""
+        left_out = {*(() if self.all_scores else COSTLY)}
+        left_out |= {*(() if self.members > 1 else ("probabilistic",))}
+        return Tally(
+            list(self.entrants),
+            [self.minutes * step for step in range(1, self.steps + 1)],
+            THRESHOLDS,
+            self.store.zr,
+            SCALES_KM,
+            self.store.grid.pixel_m / 1000,
+            cadence_minutes=self.minutes,
+            members=self.members,
+            parts=tuple(name for name in PARTS if name not in left_out),
+        )
+
+    @property
+    def protocol(self) -> Protocol:
+        """What is compared, and how."""
+        return self.tally().protocol
+
+    def forecast(
+        self, slot: int, seconds: dict[str, float] | None = None
+    ) -> dict[str, torch.Tensor]:
+        """(steps, H, W) dBZ of each forecaster from a slot, (M, steps, H, W) of an ensemble.
+
+        Args:
+            slot: Of the issue time.
+            seconds: Forecaster → seconds so far, to which this adds.
+        """
+        forecasts, spent = {}, seconds if seconds is not None else {}
+        for name, entrant in self.entrants.items():
             start = time.perf_counter()
-            forecasts[name] = forecast_at(self.store, forecaster, slot, self.steps)
-            self.seconds[name].append(time.perf_counter() - start)
+            forecasts[name] = entrant.forecast(self.store, slot, self.steps)
+            spent[name] = spent.get(name, 0.0) + time.perf_counter() - start
         return forecasts
 
     def observed(self, slot: int) -> torch.Tensor:
@@ -60,84 +150,45 @@ class Comparison:
         return torch.from_numpy(self.store.dbz(slot + 1, slot + 1 + self.steps))
 
     def case(self, slot: int) -> xr.Dataset:
-        """All fields of one issue time, for people to look at."""
-        forecasts = torch.stack(list(self.forecast(slot).values())).numpy()
-        minutes = int(self.store.cadence / np.timedelta64(1, "m"))
+        """All fields of one issue time, for people to look at; of an ensemble its mean."""
+        zr = self.store.zr
+        fields = [_mean(field.numpy(), zr) for field in self.forecast(slot).values()]
         first = max(slot + 1 - PAST, 0)
         return xr.Dataset(
             {
                 "past": (("time", "y", "x"), self.store.dbz(first, slot + 1)),
                 "observed": (("lead_time", "y", "x"), self.observed(slot).numpy()),
-                "forecast": (("forecaster", "lead_time", "y", "x"), forecasts),
+                "forecast": (("forecaster", "lead_time", "y", "x"), np.stack(fields)),
             },
             {
                 "time": self.store.times[first : slot + 1],
-                "lead_time": minutes * np.arange(1, self.steps + 1),
-                "forecaster": list(self.forecasters),
+                "lead_time": self.minutes * np.arange(1, self.steps + 1),
+                "forecaster": list(self.entrants),
                 **self.store.grid.coordinates(),
             },
             {"issue_time": str(self.store.times[slot].astype("datetime64[s]"))},
         )
 
 
-def issue_slots(store: Store, start: np.datetime64, end: np.datetime64, steps: int) -> list[int]:
-    """Slots from which a forecast can be issued and verified inside a period.
+def _mean(dbz: NDArray[np.floating], zr: ZR) -> NDArray[np.floating]:
+    """The reflectivity of the mean rain rate of members (M, steps, H, W), if there are any."""
+    return dbz if dbz.ndim == 3 else zr.dbz(zr.rain_rate(dbz).mean(0)).astype(dbz.dtype)
 
-    The latest frame must be there, its past must not reach before `start`, the last valid time
-    not beyond `end`, and some frame must be there to verify against.
 
-    Raises:
-        ValueError: If there is none.
-    """
-    times, observed = store.times, store.observed
-    slots = [
-        slot
-        for slot in range(PAST - 1, len(times) - steps)
-        if observed[slot]
-        and times[slot + 1 - PAST] >= start
-        and times[slot + steps] <= end
-        and observed[slot + 1 : slot + 1 + steps].any()
-    ]
-    if not slots:
-        held = f"{clock(times[0])} to {clock(times[-1])}" if len(times) else "nothing"
+def _check_members(entrants: Sequence[Entrant]) -> None:
+    counts = {entrant.name: entrant.members for entrant in entrants if entrant.members > 1}
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"ensembles: expected the same number of members, found {counts}")
+
+
+def _steps(store: Store, files: Sequence[Filed], lead_minutes: int | None) -> int:
+    longest = min((entrant.steps for entrant in files), default=None)
+    if lead_minutes is None and longest is not None:
+        return longest
+    steps = lead_steps(store, lead_minutes or LEAD_MINUTES)
+    if longest is not None and steps > longest:
+        found = longest * int(store.cadence / np.timedelta64(1, "m"))
         raise ValueError(
-            f"{store.address}: no forecast of {steps} steps can be verified from {clock(start)} to "
-            f"{clock(end)}; the store holds {held}"
+            f"lead time: expected forecast files that reach {lead_minutes} minutes, found {found}"
         )
-    return slots
-
-
-def score(
-    comparison: Comparison, slots: Sequence[int], progress: Progress | None = None
-) -> xr.Dataset:
-    """The scores file of a comparison: an issue time a thread, each thread on one core."""
-    store = comparison.store
-    minutes = int(store.cadence / np.timedelta64(1, "m"))
-    tally = Tally(
-        list(comparison.forecasters),
-        [minutes * step for step in range(1, comparison.steps + 1)],
-        THRESHOLDS,
-        store.zr,
-        SCALES_KM,
-        store.grid.pixel_m / 1000,
-        cadence_minutes=minutes,
-    )
-    times = store.times
-
-    def count(slot: int) -> None:
-        tally.update(times[slot], comparison.forecast(slot), comparison.observed(slot))
-
-    workers = os.cpu_count() or 1
-    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        for done, _ in enumerate(pool.map(count, slots), 1):
-            if progress:
-                progress(done, len(slots))
-    scores = tally.to_dataset()
-    scores.attrs |= {"product": store.product, "cadence_minutes": minutes}
-    return scores
-
-
-def wettest(store: Store, slots: Sequence[int], steps: int) -> int:
-    """The issue slot whose verifying frames hold most rain: the case to look at."""
-    wet = np.nan_to_num(store.wet_share * store.observed_share)
-    return max(slots, key=lambda slot: float(wet[slot + 1 : slot + 1 + steps].mean()))
+    return steps

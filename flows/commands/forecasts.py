@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from flows import terminal
-from flows.options import Forecasters, Json, StoreAddress
+from flows.options import Json, StoreAddress
 
 
 def tensors(
@@ -60,20 +60,67 @@ def forecast(
 
 def verify(
     store: StoreAddress,
-    forecasters: Forecasters,
-    start: Annotated[str, typer.Option("--from", help="Start of the period, UTC.")],
-    end: Annotated[str, typer.Option("--to", help="End of the period, UTC.")],
     out: Annotated[Path, typer.Option(help="Folder for scores.nc and report.html.")],
-    lead: Annotated[int, typer.Option(help="Longest lead time in minutes.")] = 60,
+    forecasters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with", help="persistence, extrapolation, or a checkpoint's path; repeatable."
+        ),
+    ] = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--forecast",
+            help="A forecast made elsewhere: netCDF or zarr, or pysteps' netCDF; repeatable.",
+        ),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Start of the period, UTC; that of --forecast.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="End of the period, UTC; that of --forecast.")
+    ] = None,
+    lead: Annotated[
+        int | None,
+        typer.Option(help="Longest lead time in minutes: 60, or that of --forecast."),
+    ] = None,
+    all_scores: Annotated[
+        bool, typer.Option("--all-scores", help="SAL and SSIM too, which take long.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(help="Threads that count; one a core by default.", min=1)
+    ] = None,
+    dask: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler whose workers count instead.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Score forecasters over a period; writes scores.nc and report.html."""
+    """Score forecasters over a period; writes scores.nc and report.html.
+
+    Persistence is always among them. What an earlier run into the same folder has counted is not
+    counted again: a run that was cut goes on, a longer period adds its new issue times. An ensemble
+    is scored by its odds with all members, and else by its mean rain rate.
+    """
     from flows.forecasting import parse_time
     from flows.publishing import verify_period
+    from flows.verification import Request
 
-    period = (parse_time(start), parse_time(end))
+    request = Request(
+        store, tuple(forecasters or ()), tuple(files or ()), lead, all_scores=all_scores
+    )
+    period = (parse_time(start) if start else None, parse_time(end) if end else None)
     with terminal.bar("verify") as progress:
         published = verify_period(
-            store, forecasters, period, out, lead_minutes=lead, progress=progress
+            request, period, out, workers=workers, dask=dask, progress=progress
         )
     published.show(as_json)
+
+
+def merge(
+    files: Annotated[list[Path], typer.Argument(help="Scores files of different issue times.")],
+    out: Annotated[Path, typer.Option(help="The scores file to write.")],
+) -> None:
+    """Make one scores file of several: exactly that of one run over all their issue times."""
+    from flows.merging import merge_scores
+
+    terminal.show(str(merge_scores(files, out)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +40,15 @@ def at_least(field: Tensor, limit: float) -> Tensor:
     if field.is_cpu:  # numpy compares eight times as fast
         return torch.from_numpy(field.numpy() >= np.float32(limit))
     return field >= limit
+
+
+def reach_each(fields: Tensor, limits: Sequence[float]) -> Tensor:
+    """Where float32 fields (..., H, W) reach each limit, (..., T, H, W); NaN does not."""
+    shape = (*fields.shape[:-2], len(limits), *fields.shape[-2:])
+    reached = torch.empty(shape, dtype=torch.bool, device=fields.device)
+    for level, limit in enumerate(limits):
+        reached[..., level, :, :] = at_least(fields, limit)
+    return reached
 
 
 def is_present(field: Tensor) -> Tensor:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from nowcast.verification.counts import (
-    at_least,
     count_pixels,
     event_limit,
     has_infinity,
     is_present,
     rain_rates,
+    reach_each,
 )
 from nowcast.verification.protocol import FLOOR_DBZ, Protocol
-from nowcast.verification.windows import window_sums
+from nowcast.verification.windows import Margin, window_sums
 from pipeline.batch import NO_ECHO
 
 
@@ -36,10 +38,18 @@ class Mask:
         return self.known.view(torch.uint8).float()
 
     @cached_property
-    def shares(self) -> dict[int, Tensor]:
-        """By width 1 / compared pixels in the window around a compared pixel, else 0."""
+    def margin(self) -> Margin:
+        """Room for the windows."""
+        height, width = self.known.shape
+        return Margin((height, width), max(self.widths))
+
+    @cached_property
+    def shares(self) -> dict[int, NDArray[np.float32]]:
+        """By width 1 / compared pixels in the window around a compared pixel, else 0, spread."""
         sums = window_sums(self.known, self.widths)
-        shares = (self.weight / counts.clamp(min=1) for counts in sums)
+        shares = (
+            self.margin.spread((self.weight / counts.clamp(min=1)).cpu().numpy()) for counts in sums
+        )
         return dict(zip(self.widths, shares, strict=True))
 
     def cut(self, field: Tensor) -> Tensor:
@@ -130,15 +140,16 @@ class Frame:
         """(H, W) likewise."""
         return self.mask.cut((self.observed - FLOOR_DBZ).clamp_(min=0))
 
-    def events(self, field: Tensor) -> Tensor:
-        """(T, H, W) bool: where a field (H, W) dBZ reaches each threshold and is compared."""
+    def events(self, fields: Tensor) -> Tensor:
+        """(..., T, H, W) bool: where fields (..., H, W) reach each threshold and are compared."""
         limits = [event_limit(dbz) for dbz in self.protocol.thresholds_dbz]
-        return torch.stack([at_least(field, limit) & self.mask.known for limit in limits])
+        events = reach_each(fields, limits)
+        return events if self.mask.whole else events.logical_and_(self.mask.known)
 
     @cached_property
     def forecast_events(self) -> Tensor:
         """(F, T, H, W) bool."""
-        return torch.stack([self.events(field) for field in self.forecast])
+        return self.events(self.forecast)
 
     @cached_property
     def observed_events(self) -> Tensor:

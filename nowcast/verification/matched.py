@@ -66,18 +66,19 @@ def matched_limit(histogram: Tensor, edges: Tensor) -> Tensor:
 
 def _match(histogram: Tensor, edges: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Hits, events and limit (..., T) where forecast and observed events are as many."""
-    table = histogram.to(torch.float64).flip(-2)
-    above = table.flip(-1).cumsum(-1).flip(-1)[..., 1:]
-    events = above.sum(-2)
-    forecast = torch.nn.functional.pad(table.sum(-1)[..., :-1].cumsum(-1), (1, 0))
-    hits = torch.nn.functional.pad(above[..., :-1, :].cumsum(-2), (0, 0, 1, 0))
-    place = (forecast[..., None] < events[..., None, :]).sum(-2)
-    defined = (place < forecast.shape[-1]) & (events > 0)
-    place = place.clamp(1, forecast.shape[-1] - 1)
+    below = histogram.to(torch.float64).cumsum(-2)
+    whole = below[..., -1, :]
+    bins, rates = below.shape[-2], whole.shape[-1] - 1
+    met = torch.ones(rates, rates + 1, dtype=below.dtype, device=below.device).triu(1)
+    events = whole @ met.T
+    forecast = (whole.sum(-1, keepdim=True) - below.sum(-1)).flip(-1)
+    place = torch.searchsorted(forecast, events)
+    defined = (place < bins) & (events > 0)
+    place = place.clamp(1, bins - 1)
     low, high = (forecast.gather(-1, place - back) for back in (1, 0))
     share = (events - low) / (high - low).clamp(min=1)
-    first, last = (hits.gather(-2, (place - back)[..., None, :]).squeeze(-2) for back in (1, 0))
-    lower = edges.to(table).flip(0)[place - 1]
+    first, last = (_hits(below, bins - 1 - place + back, met) for back in (1, 0))
+    lower = edges.to(below).flip(0)[place - 1]
     width = float(edges[-1] - edges[-2])
     matched = first + share * (last - first)
     limit = lower + width * (1 - share)
@@ -87,6 +88,12 @@ def _match(histogram: Tensor, edges: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         torch.where(defined, events, nothing),
         torch.where(defined, limit, nothing),
     )
+
+
+def _hits(below: Tensor, bins: Tensor, met: Tensor) -> Tensor:
+    """Pixels (..., T) above a bin for each threshold that meet it, of sums up to each bin."""
+    rows = bins[..., None].expand(*bins.shape, below.shape[-1])
+    return ((below[..., -1:, :] - below.gather(-2, rows)) * met).sum(-1)
 
 
 PART = Part(

@@ -14,9 +14,18 @@ from nowcast.verification import continuous
 from nowcast.verification.part import BY_LEAD, Score
 from nowcast.verification.parts import SCORES, SUMS, scores_of
 
-__all__ = ["SCORES", "SUMS", "derive_score", "derive_skill", "score_table", "with_scores"]
+__all__ = [
+    "SCORES",
+    "SUMS",
+    "derive_score",
+    "derive_skill",
+    "score_table",
+    "scores_from",
+    "with_scores",
+]
 
 SKILLS = ("mae", "rmse", "mae_dbz", "rmse_dbz")
+BLOCK = 256
 REFERENCES = {"persistence": "", "extrapolation": "_extrapolation"}
 
 
@@ -52,8 +61,17 @@ def known_score(name: str, sums: xr.Dataset) -> Score:
 
 
 def pooled(sums: xr.DataArray) -> xr.DataArray:
-    """Over the issue times, where they are told apart."""
-    return sums.sum("issue_time", skipna=False) if "issue_time" in sums.dims else sums
+    """Over the issue times, where they are told apart: one after the other, so that the result is
+    the same however they are stored; never more than BLOCK of them in memory."""
+    if "issue_time" not in sums.dims:
+        return sums
+    total = sums.isel(issue_time=slice(0)).sum("issue_time", dtype=sums.dtype)
+    values = total.to_numpy()
+    for start in range(0, sums.sizes["issue_time"], BLOCK):
+        block = sums.isel(issue_time=slice(start, start + BLOCK)).transpose("issue_time", ...)
+        for row in block.to_numpy():
+            values = values + row
+    return total.copy(data=values)
 
 
 def evaluate(score: Score, terms: Mapping[str, Tensor], sums: xr.Dataset) -> Tensor:
@@ -107,13 +125,19 @@ def derive_skill(error: xr.DataArray, reference: str) -> xr.DataArray:
 
 def with_scores(sums: xr.Dataset, parts: Sequence[str]) -> xr.Dataset:
     """The sums and every score of the parts, with skill against the references there are."""
-    scores = {name: derive_score(name, sums) for name in scores_of(parts)}
+    return sums.assign(scores_from(sums, parts))
+
+
+def scores_from(sums: xr.Dataset, parts: Sequence[str]) -> dict[str, xr.DataArray]:
+    """Every score of the parts, with skill against the references there are."""
+    totals = sums.assign({name: pooled(sums[name]) for name in sums.data_vars if name in SUMS})
+    scores = {name: derive_score(name, totals) for name in scores_of(parts)}
     for reference in REFERENCES:
         if reference in sums["forecaster"]:
             errors = [scores[name] for name in SKILLS if name in scores]
             skills = [derive_skill(error, reference) for error in errors]
             scores |= {str(skill.name): skill for skill in skills}
-    return sums.assign(scores)
+    return scores
 
 
 def by_hour(name: str, sums: xr.Dataset) -> xr.DataArray:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from nowcast.verification.counts import RUN, count_pixels, ratio
+from nowcast.verification.counts import count_pixels, ratio
 from nowcast.verification.frame import Frame, Mask
 from nowcast.verification.part import BY_SCALE, BY_THRESHOLD, FRACTION, Part, Score, Sum
-from nowcast.verification.windows import window_sums
+from nowcast.verification.windows import BLOCK, SummedAreas
 
 
 class FractionSums(NamedTuple):
@@ -33,54 +34,34 @@ def sum_fractions(forecast: Tensor, observed: Tensor, mask: Mask) -> FractionSum
     Missing: A fraction is events over compared pixels in the window, and is taken around compared
         pixels alone. Beyond the grid's edge nothing is compared.
     """
-    terms = [_compare(forecast[:, place], there, mask) for place, there in enumerate(observed)]
-    sums = torch.stack(terms, dim=2)
-    return FractionSums(sums[0], sums[1])
+    here, there = count_pixels(forecast), count_pixels(observed)
+    single = torch.stack([count_pixels(forecast ^ observed), here + there]).double()
+    sums = single[..., None].repeat(1, 1, 1, len(mask.widths))
+    wet = here.any(0) | there.bool()
+    wide = [place for place, width in enumerate(mask.widths) if width > 1]
+    if wide and wet.any():
+        levels = wet.nonzero().flatten().tolist()
+        fields = (observed, *forecast)
+        planes = [field[level].cpu().numpy() for field in fields for level in levels]
+        areas = SummedAreas(planes, mask.margin)
+        for place in wide:
+            shared = _sum_shares(areas, mask, mask.widths[place], len(fields))
+            sums[:, :, wet, place] = torch.from_numpy(shared).to(sums)
+    return FractionSums(*sums)
 
 
-def _compare(forecast: Tensor, observed: Tensor, mask: Mask) -> Tensor:
-    """Both sums of one threshold, (2, F, S)."""
-    wide = [width for width in mask.widths if width > 1]
-    terms = []
-    if len(wide) < len(mask.widths):
-        events = count_pixels(forecast) + count_pixels(observed)
-        terms.append(torch.stack([count_pixels(forecast ^ observed), events]).double())
-    if wide:
-        windows = [_window_counts(events, wide) for events in (observed, *forecast)]
-        for width, (there, *here) in zip(wide, zip(*windows, strict=True), strict=True):
-            terms.append(_sum_shares(here, there, mask.shares[width]))
-    return torch.stack(terms, dim=-1)
-
-
-def _window_counts(events: Tensor, widths: Sequence[int]) -> Sequence[Tensor | None]:
-    """Events in the windows of each width, flat; None for nothing but zeros."""
-    if not count_pixels(events):
-        return [None] * len(widths)
-    return [counts.reshape(-1) for counts in window_sums(events, widths)]
-
-
-def _sum_shares(
-    forecast: Sequence[Tensor | None], observed: Tensor | None, shares: Tensor
-) -> Tensor:
-    """Σ(F − O)² and Σ(F² + O²), (2, F), of counts that each pixel has a share for."""
-    weight = shares.reshape(-1)
-    zero = weight.new_zeros(())
-    terms = []
-    # run by run: that stays in the processor's cache
-    for start in range(0, len(weight), RUN):
-        run = slice(start, start + RUN)
-        there = None if observed is None else observed[run].float().mul_(weight[run])
-        there_squared = zero if there is None else torch.dot(there, there)
-        for counts in forecast:
-            here = None if counts is None else counts[run].float().mul_(weight[run])
-            here_squared = zero if here is None else torch.dot(here, here)
-            if here is None or there is None:
-                apart = here_squared + there_squared
-            else:
-                apart = torch.dot(here.sub_(there), here)
-            terms += [apart, here_squared, there_squared]
-    sums = torch.stack(terms).view(-1, len(forecast), 3).sum(0, dtype=torch.float64)
-    return torch.stack([sums[:, 0], sums[:, 1] + sums[:, 2]])
+def _sum_shares(areas: SummedAreas, mask: Mask, width: int, fields: int) -> NDArray[np.float64]:
+    """Σ(F − O)² and Σ(F² + O²), (2, F, T), of the planes (1 + F) T, the observed first."""
+    products, squares = [], []
+    for place, counts in areas.counts(width):
+        counts *= mask.shares[width][place]
+        shares = counts.reshape(fields, -1, BLOCK, mask.margin.across)
+        # row by row: sums of that length are single threaded and alike whatever the grid
+        squares.append(np.vecdot(shares, shares).sum(-1, dtype=np.float64))
+        products.append(np.vecdot(shares[1:], shares[:1]).sum(-1, dtype=np.float64))
+    there, here = np.split(np.sum(squares, axis=0), [1])
+    both = here + there
+    return np.stack([both - 2 * np.sum(products, axis=0), both])
 
 
 def fractions_skill_score(numerator: Tensor, denominator: Tensor) -> Tensor:

@@ -159,7 +159,8 @@ def _resampled(name: str, score: Score, sums: xr.Dataset, draws: Resampling) -> 
 
 
 def _dataset(score: Score, sums: xr.Dataset, found: dict[str, NDArray[np.float64]]) -> xr.Dataset:
-    dims = tuple(dim for dim in score.dims if dim in sums.dims)
+    paired = "forecaster" not in sums.dims
+    dims = tuple(dim for dim in score.dims if not (paired and dim == "forecaster"))
     coordinates = {
         name: axis.variable for name, axis in sums.coords.items() if {*axis.dims} <= {*dims}
     }

@@ -112,6 +112,50 @@ def test_verify_writes_scores_and_a_report(nowcast, tmp_path: Path, storm_store:
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
 
 
+def test_verify_scores_forecast_files_and_counts_nothing_twice(
+    nowcast, tmp_path: Path, storm_store: Path
+) -> None:
+    file, out = tmp_path / "f.nc", tmp_path / "v"
+    made = ("--with", "extrapolation", "--at", "2026-06-01 02:00", "--out", file)
+    assert nowcast("forecast", storm_store, *made)[0] == 0
+    words = ("verify", storm_store, "--forecast", file, "--out", out, "--json", "--workers", 1)
+    counted = []
+    for _ in range(2):
+        code, said, _ = nowcast(*words)
+        assert code == 0
+        counted.append(json.loads(said)["counted_issue_times"])
+    assert counted == [1, 0]
+    assert "Extrapolation" in (out / "report.html").read_text()
+    code, _, _ = nowcast(*words, "--all-scores")
+    assert code == 0
+    with xr.open_dataset(out / "scores.nc", decode_timedelta=False) as scores:
+        assert {"csi", "matched_csi", "power_ratio", "csi_map", "class_mae"} <= {*scores}
+        assert {"ssim", "sal_structure"} <= {*scores}
+
+
+def test_scores_of_two_periods_merge_into_those_of_both(
+    nowcast, tmp_path: Path, storm_store: Path
+) -> None:
+    words = ("verify", storm_store, "--with", "extrapolation", "--lead", 30)
+    for name, start, end in (("a", "00:00", "01:12"), ("b", "01:18", "03:00")):
+        period = ("--from", f"2026-06-01T{start}", "--to", f"2026-06-01T{end}")
+        assert nowcast(*words, *period, "--out", tmp_path / name)[0] == 0
+    files = [tmp_path / name / "scores.nc" for name in "ab"]
+    code, out, _ = nowcast("merge", *files, "--out", tmp_path / "scores.nc")
+    assert code == 0
+    assert out.strip() == str(tmp_path / "scores.nc")
+    a, b, both = (
+        xr.load_dataset(path, decode_timedelta=False) for path in (*files, tmp_path / "scores.nc")
+    )
+    assert both["hits"].sum() == a["hits"].sum() + b["hits"].sum()
+    assert both["map_hits"].sum() == both["hits"].sum()
+    assert both.attrs["product"] == "storms"
+    code, _, err = nowcast("merge", files[0], files[0], "--out", tmp_path / "c.nc")
+    assert code == 2
+    assert "is in" in err
+    assert not (tmp_path / "c.nc").exists()
+
+
 MISTAKES = {
     "no store": (("info", "none.zarr"), "no store here; make one with `nowcast ingest"),
     "no forecaster": (
@@ -146,6 +190,23 @@ MISTAKES = {
         ("verify", "STORE", "--with", "extrapolation", "--out", "v")
         + ("--from", "2031-01-01", "--to", "2031-01-02"),
         "no forecast of 10 steps can be verified from 2031-01-01 00:00",
+    ),
+    "no period": (
+        ("verify", "STORE", "--with", "extrapolation", "--out", "v"),
+        "verify: expected --from and --to, or forecast files to take them from",
+    ),
+    "no forecast file": (
+        ("verify", "STORE", "--forecast", "f.nc", "--out", "v"),
+        "f.nc: no forecast file here",
+    ),
+    "no Dask cluster": (
+        ("verify", "STORE", "--with", "extrapolation", "--out", "v", "--dask", "nowhere")
+        + ("--from", "2026-06-01", "--to", "2026-06-02"),
+        "nowhere: expected a Dask scheduler with workers, found none",
+    ),
+    "no scores file": (
+        ("merge", "a/scores.nc", "--out", "scores.nc"),
+        "a/scores.nc: no scores file here",
     ),
     "no tensor set": (("train", "none", "--recipe", "unet", "--run", "r"), "no tensor set here"),
     "no recipe": (

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import base64
+import html
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
 import xarray as xr
+from PIL import Image
 
 from flows import scheduled
 from nowcast.forecasters import load_forecaster
@@ -61,7 +65,39 @@ def test_verification_leaves_artifacts(tmp_path: Path, storm_store: Path) -> Non
     scheduled.verify(storm_store, ["extrapolation"], *period, tmp_path)
     with get_client(sync_client=True) as client:
         artifacts = client.read_artifacts()
-    tables = [str(artifact.data) for artifact in artifacts if artifact.key == "scores"]
-    links = [str(artifact.data) for artifact in artifacts if artifact.key == "report"]
-    assert any("extrapolation" in table for table in tables)
-    assert any((tmp_path / "report.html").resolve().as_uri() in link for link in links)
+    left: dict[str, list[Any]] = {}
+    for artifact in artifacts:
+        left.setdefault(str(artifact.key), []).append(artifact)
+    assert any("extrapolation" in str(table.data) for table in left["scores"])
+    report = (tmp_path / "report.html").resolve().as_uri()
+    assert any(report in str(link.data) for link in left["report"])
+    told = [str(verdict.data).split("\n\n") for verdict in left["verdict"]]
+    assert all(sentences[0].startswith("For rain of ≥ 1 mm/h, ") for sentences in told)
+    page = html.unescape((tmp_path / "report.html").read_text())
+    assert any(all(sentence in page for sentence in sentences) for sentences in told)
+    panel = next(panel for panel in left["panel"] if "observed" in str(panel.description))
+    assert "the wettest hour. Columns: observed, persistence" in str(panel.description)
+    address = str(panel.data)
+    assert address.startswith("data:image/png;base64,")
+    picture = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
+    assert picture.width >= 3 * 64
+    assert picture.height >= 3 * 64
+
+
+def test_the_verify_flow_scores_forecast_files_on_a_dask_cluster(
+    tmp_path: Path, storm_store: Path
+) -> None:
+    from distributed import LocalCluster
+
+    file = scheduled.forecast(
+        storm_store, "extrapolation", tmp_path / "f.nc", "2026-06-01T02:00", lead_minutes=30
+    )
+    with LocalCluster(n_workers=1, processes=True, dashboard_address=None) as cluster:
+        address = cluster.scheduler_address
+        report = scheduled.verify(
+            storm_store, [], None, None, tmp_path / "v", files=[file], dask=address
+        )
+    assert "Extrapolation" in report.read_text()
+    with xr.open_dataset(report.with_name("scores.nc"), decode_timedelta=False) as scores:
+        assert scores["lead_time"].to_numpy().tolist() == [6, 12, 18, 24, 30]
+        assert scores.sizes["issue_time"] == 1
