@@ -1,4 +1,7 @@
-"""In which rain is a forecast wrong? Errors by observed intensity."""
+"""In which rain is a forecast wrong? Errors by observed intensity.
+
+Costs about a fifth of the default parts together.
+"""
 
 from __future__ import annotations
 

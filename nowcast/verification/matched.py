@@ -1,4 +1,7 @@
-"""How good would a forecast be without its bias? CSI at the observed frequency of events."""
+"""How good would a forecast be without its bias? CSI at the observed frequency of events.
+
+Costs about a tenth of the default parts together.
+"""
 
 from __future__ import annotations
 

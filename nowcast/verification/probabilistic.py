@@ -1,4 +1,7 @@
-"""How good are a forecast's odds? What one frame of an ensemble adds to the sums."""
+"""How good are a forecast's odds? What one frame of an ensemble adds to the sums.
+
+Costs about as much as the default parts together for a single forecast, more for each member.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Does a forecast look like the rain? The structural similarity index."""
+"""Does a forecast look like the rain? The structural similarity index.
+
+Costs about four fifths of the default parts together.
+"""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def _sum_shares(areas: SummedAreas, mask: Mask, width: int, fields: int) -> NDAr
         products.append(np.vecdot(shares[1:], shares[:1]).sum(-1, dtype=np.float64))
     there, here = np.split(np.sum(squares, axis=0), [1])
     both = here + there
-    return np.stack([both - 2 * np.sum(products, axis=0), both])
+    return np.stack([np.maximum(both - 2 * np.sum(products, axis=0), 0), both])
 
 
 def fractions_skill_score(numerator: Tensor, denominator: Tensor) -> Tensor:
