@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec, ZstdCodec
+from zarr.codecs import ZstdCodec
 from zarr.storage import LocalStore
 
-from pipeline.frames import Grid
+from pipeline.layout import lay_out_places
 from pipeline.mlcast import (
     Credits,
     Quantity,
@@ -124,7 +124,7 @@ def export_archive(
         first = store.times[observed[0]]
         tags = global_attributes(store, quantity, first, publisher)
         group = zarr.open_group(unfinished, mode="w-", zarr_format=3, attributes=tags)
-        _write_places(group, store.grid)
+        lay_out_places(group, store.grid, mapping_attributes(store.grid))
         _write_times(group, store, observed)
         frames = _create_field(group, name, field, (observed.size, *store.grid.shape))
         for stretch, dbz in _read(store, observed):
@@ -187,30 +187,6 @@ def _write_times(group: zarr.Group, store: Store, observed: NDArray[np.integer])
             chunks=(slots.size,),
             dimension_names=(name,),
             attributes={**tags, **EPOCH_SECONDS},
-        )
-
-
-def _write_places(group: zarr.Group, grid: Grid) -> None:
-    for name, degrees, units in zip(
-        ("longitude", "latitude"),
-        grid.longitude_latitude(),
-        ("degrees_east", "degrees_north"),
-        strict=True,
-    ):
-        group.create_array(
-            name,
-            data=degrees.astype(np.float32),
-            chunks=grid.shape,
-            compressors=BloscCodec(cname="zstd", clevel=9, shuffle="shuffle"),
-            dimension_names=("y", "x"),
-            attributes={"standard_name": name, "units": units},
-        )
-    for name, variable in grid.coordinates().items():
-        group.create_array(
-            name,
-            data=np.asarray(variable.values),
-            dimension_names=[str(dim) for dim in variable.dims],
-            attributes=mapping_attributes(grid) if name == "crs" else variable.attrs,
         )
 
 

@@ -131,7 +131,7 @@ def lay_out(
             dimension_names=("time",),
             attributes=cf_attributes,
         )
-    _lay_out_places(group, grid)
+    lay_out_places(group, grid)
     if shard:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Consolidated metadata")
@@ -162,7 +162,14 @@ def _lay_out_reflectivity(group: zarr.Group, grid: Grid, order: Order, shard: in
     )
 
 
-def _lay_out_places(group: zarr.Group, grid: Grid) -> None:
+def lay_out_places(group: zarr.Group, grid: Grid, mapping: dict[str, Any] | None = None) -> None:
+    """Write where the pixels are: latitude, longitude, x, y and crs.
+
+    Args:
+        group: Where to.
+        grid: The pixels' places.
+        mapping: Attributes of crs; by default the grid's own.
+    """
     longitude, latitude = grid.longitude_latitude()
     for name, degrees, units in (
         ("latitude", latitude, "degrees_north"),
@@ -181,7 +188,7 @@ def _lay_out_places(group: zarr.Group, grid: Grid) -> None:
             name,
             data=np.asarray(variable.values),
             dimension_names=[str(dim) for dim in variable.dims],
-            attributes=variable.attrs,
+            attributes=mapping if mapping and name == "crs" else variable.attrs,
         )
 
 
