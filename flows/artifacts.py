@@ -12,8 +12,8 @@ from prefect.artifacts import (
     create_table_artifact,
 )
 
-from flows.merging import opened
 from flows.publishing import Published
+from flows.scores_files import opened
 from nowcast.report.maps import picture_uri, png, thin
 from nowcast.report.styles import make_styles
 from nowcast.report.verdict import verdict

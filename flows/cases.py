@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from flows.verification import Comparison
+from nowcast.verification.pooling import in_blocks
 from pipeline.store import Store
 
 THRESHOLD = 1.0
@@ -48,21 +49,24 @@ def csi_by_issue_time(scores: xr.Dataset, forecaster: str) -> NDArray[np.float64
     """Mean CSI over lead times of each issue time, NaN where too little was observed."""
     level = int(np.abs(scores["threshold"].to_numpy() - THRESHOLD).argmin())
     place = scores["forecaster"].to_numpy().tolist().index(forecaster)
-    hits, misses, false_alarms = (
-        scores[name].isel(forecaster=place, threshold=level).transpose("issue_time", ...).to_numpy()
-        for name in ("hits", "misses", "false_alarms")
-    )
-    events = (hits + misses).sum(1)
-    either = hits + misses + false_alarms
+    chosen = scores.isel(forecaster=place, threshold=level)
+    counts = (in_blocks(chosen[name]) for name in ("hits", "misses", "false_alarms"))
+    means, events = [np.empty(0)], [np.empty(0)]
+    for (_, hits), (_, misses), (_, false_alarms) in zip(*counts, strict=True):
+        events.append((hits + misses).sum(1))
+        means.append(_mean_csi(hits, hits + misses + false_alarms))
+    observed, csi = np.concatenate(events), np.concatenate(means)
+    return np.where((observed > 0) & (observed >= ENOUGH * observed.mean()), csi, np.nan)
+
+
+def _mean_csi(hits: NDArray[np.int64], either: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Over the lead times (issue_time, lead_time) at which it is defined."""
     csi = np.divide(hits, either, out=np.full(hits.shape, np.nan), where=either > 0)
     known = np.isfinite(csi)
-    mean = np.divide(
-        np.where(known, csi, 0).sum(1),
-        known.sum(1),
-        out=np.full(len(csi), np.nan),
-        where=known.any(1),
-    )
-    return np.where((events > 0) & (events >= ENOUGH * events.mean()), mean, np.nan)
+    total, count = np.where(known, csi, 0).sum(1), known.sum(1)
+    mean: NDArray[np.float64] = np.full(len(csi), np.nan)
+    np.divide(total, count, out=mean, where=count > 0)
+    return mean
 
 
 def wettest(store: Store, slots: Sequence[int], steps: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from flows.forecasting import fitting_forecaster, forecast_at
+from flows.program import hash_of
 from nowcast.forecasters import Forecaster, Rollout
 from pipeline.clock import clock, format_cadence
 from pipeline.forecasts import open_forecast
@@ -59,8 +61,8 @@ class Live:
         return int(getattr(self.forecaster, "members", 1))
 
     def fingerprint(self, issue_times: Times) -> str:  # noqa: ARG002
-        """The hash of its checkpoint, if it has one."""
-        return self.forecaster.fingerprint if isinstance(self.forecaster, Rollout) else "none"
+        """The hash of its checkpoint if it has one, else its name."""
+        return self.forecaster.fingerprint if isinstance(self.forecaster, Rollout) else self.name
 
     def forecast(self, store: Store, slot: int, steps: int) -> Tensor:
         """(steps, H, W) dBZ issued at a slot, or (M, steps, H, W) of M members."""
@@ -84,9 +86,9 @@ class Filed:
     places: dict[np.datetime64, tuple[Path, int]] = field(repr=False)
 
     def fingerprint(self, issue_times: Times) -> str:
-        """Names, sizes and times of change of the files concerned."""
-        files = sorted({self.places[time][0] for time in issue_times})
-        return " ".join(map(_stamp, files))
+        """Hashes of what is in the files concerned, wherever they lie."""
+        files = {self.places[time][0] for time in issue_times}
+        return " ".join(sorted(map(_content, files)))
 
     def forecast(self, store: Store, slot: int, steps: int) -> Tensor:
         """(steps, H, W) dBZ issued at a slot, or (M, steps, H, W) of M members."""
@@ -98,11 +100,17 @@ class Filed:
         return torch.from_numpy(fields.astype(np.float32, copy=False))
 
 
-def _stamp(path: Path) -> str:
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    states = [file.stat() for file in files]
-    changed = max((state.st_mtime_ns for state in states), default=0)
-    return f"{path.name}:{sum(state.st_size for state in states)}:{changed}"
+def _content(path: Path) -> str:
+    """A hash of a file, or of the files in a folder; read again only if one has changed."""
+    inside = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    states = [(file, file.stat()) for file in inside]
+    return _hash(path, tuple((file, state.st_size, state.st_mtime_ns) for file, state in states))
+
+
+@lru_cache(maxsize=4096)
+def _hash(path: Path, stamps: tuple[tuple[Path, int, int], ...]) -> str:
+    files = [file for file, _, _ in stamps]
+    return hash_of((file.relative_to(path).as_posix(), file) for file in files)
 
 
 def live(names: Sequence[str], store: Store) -> list[Entrant]:

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from flows.forecasting import PAST
 from flows.merging import COMPRESSION
+from flows.program import program
+from flows.scores_files import read_header
 from flows.verification import Comparison
-from nowcast.checkpoint import code_version
 from nowcast.verification.tally import Tally
 
 SLOTS = 24
@@ -64,12 +65,13 @@ def _compact(time: np.datetime64) -> str:
 
 def identity(comparison: Comparison, slots: Sequence[int]) -> dict[str, str]:
     """What the sums of these issue times follow from, as attributes of a file."""
-    store = comparison.store
+    store, protocol = comparison.store, comparison.protocol
     times = store.times[list(slots)]
     made = {
-        "program": code_version(),
+        "program": program(),
         "past": PAST,
-        "protocol": asdict(comparison.protocol),
+        "rules": protocol.id,
+        "protocol": asdict(protocol),
         "forecasters": {
             name: entrant.fingerprint(times) for name, entrant in comparison.entrants.items()
         },
@@ -84,8 +86,7 @@ def _counted(comparison: Comparison, path: Path, wanted: Sequence[int]) -> set[i
     if not path.exists():
         return set()
     try:
-        with xr.open_dataset(path, decode_timedelta=False) as part:
-            times, attributes = part["issue_time"].to_numpy(), part.attrs
+        attributes, times = read_header(path)
     except UNREADABLE:
         return set()
     slots = _slots(comparison, times)
@@ -134,8 +135,8 @@ def seconds_of(paths: Sequence[Path]) -> dict[str, float]:
     """Seconds of one forecast by forecaster, on average over the issue times of files."""
     spent, count = dict[str, float](), 0
     for path in paths:
-        with xr.open_dataset(path, decode_timedelta=False) as part:
-            count += part.sizes["issue_time"]
-            for name, seconds in json.loads(part.attrs["seconds"]).items():
-                spent[name] = spent.get(name, 0.0) + seconds
+        attributes, times = read_header(path)
+        count += times.size
+        for name, seconds in json.loads(attributes["seconds"]).items():
+            spent[name] = spent.get(name, 0.0) + seconds
     return {name: seconds / count for name, seconds in spent.items()}

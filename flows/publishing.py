@@ -13,8 +13,8 @@ import xarray as xr
 from flows import terminal
 from flows.cases import choose_cases
 from flows.facts import report_facts
-from flows.merging import opened
 from flows.periods import Period, whole_period
+from flows.scores_files import opened
 from flows.scoring import Progress, score_period
 from flows.verification import Comparison, Request
 from nowcast.report import write_report

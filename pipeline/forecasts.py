@@ -7,6 +7,7 @@ import shutil
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -19,6 +20,12 @@ from pipeline.reflectivity import NO_ECHO, ZR
 
 SUFFIXES = (".nc", ".zarr")
 ENCODING = {"dtype": "int16", "scale_factor": SCALE, "_FillValue": MISSING}
+REFLECTIVITY = {
+    "standard_name": "equivalent_reflectivity_factor",
+    "long_name": "forecast radar reflectivity",
+    "units": "dBZ",
+    "grid_mapping": "crs",
+}
 TIME_ENCODING = {"units": "seconds since 1970-01-01", "dtype": "int64"}
 
 
@@ -44,34 +51,32 @@ def make_forecast(
     dims = ("issue_time", *ensemble, "lead_time", "y", "x")
     issued = np.asarray(issue_times, "datetime64[ns]")
     steps = 1 + np.arange(dbz.shape[-3])
-    reflectivity = {
-        "standard_name": "equivalent_reflectivity_factor",
-        "long_name": "forecast radar reflectivity",
-        "units": "dBZ",
-        "grid_mapping": "crs",
-    }
+    relation = {"zr_a": zr.a, "zr_b": zr.b} if zr else {}
     forecast = xr.Dataset(
-        {"reflectivity": (dims, np.clip(dbz, NO_ECHO, HIGHEST_DBZ), reflectivity)},
-        {
-            "issue_time": ("issue_time", issued, {"standard_name": "forecast_reference_time"}),
-            "lead_time": (
-                "lead_time",
-                steps * int(cadence / np.timedelta64(1, "m")),
-                {"standard_name": "forecast_period", "units": "minutes"},
-            ),
-            "valid_time": (
-                ("issue_time", "lead_time"),
-                issued[:, None] + steps * cadence,
-                {"standard_name": "time"},
-            ),
-            **grid.coordinates(),
-        },
-        {"Conventions": "CF-1.11", **({"zr_a": zr.a, "zr_b": zr.b} if zr else {}), **provenance},
+        {"reflectivity": (dims, np.clip(dbz, NO_ECHO, HIGHEST_DBZ), REFLECTIVITY)},
+        _times(issued, steps, cadence) | grid.coordinates(),
+        {"Conventions": "CF-1.11", **relation, **provenance},
     )
     if ensemble:
         forecast["realization"] = np.arange(dbz.shape[1])
         forecast["realization"].attrs["standard_name"] = "realization"
     return forecast
+
+
+def _times(
+    issued: NDArray[np.datetime64], steps: NDArray[np.int64], cadence: np.timedelta64
+) -> dict[str, Any]:
+    lead_minutes = steps * int(cadence / np.timedelta64(1, "m"))
+    valid = issued[:, None] + steps * cadence
+    return {
+        "issue_time": ("issue_time", issued, {"standard_name": "forecast_reference_time"}),
+        "lead_time": (
+            "lead_time",
+            lead_minutes,
+            {"standard_name": "forecast_period", "units": "minutes"},
+        ),
+        "valid_time": (("issue_time", "lead_time"), valid, {"standard_name": "time"}),
+    }
 
 
 def write_forecast(path: Path, forecast: xr.Dataset) -> Path:

@@ -37,7 +37,8 @@ class ZR:
         """Rain rate in mm/h of reflectivity in dBZ, any shape; NO_ECHO is exactly 0, NaN stays."""
         exponent = dbz * (math.log(10) / (10 * self.b))
         power = exponent.exp() if hasattr(exponent, "exp") else np.exp(exponent)
-        rate: Field = (self.a ** (-1 / self.b) * power) * (dbz > NO_ECHO)
+        rate: Field = self.a ** (-1 / self.b) * power
+        rate *= dbz > NO_ECHO
         return rate
 
     def dbz(self, rain_rate: NDArray[np.floating]) -> NDArray[np.floating]:

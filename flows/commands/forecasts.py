@@ -35,11 +35,17 @@ def train(
         bool, typer.Option("--resume", help="Go on with a run that was cut.")
     ] = False,
 ) -> None:
-    """Train a network by a recipe; prints the path of its best checkpoint."""
+    """Train a network by a recipe; prints the path of its best checkpoint.
+
+    On several processors, or machines: torchrun --nproc-per-node 2 --no-python -- nowcast train …
+    """
     from flows.training import train_network
     from nowcast.recipes import find_recipe
+    from nowcast.training import is_first_process
 
-    terminal.show(str(train_network(tensor_sets, find_recipe(recipe), run, resume=resume)))
+    best = train_network(tensor_sets, find_recipe(recipe), run, resume=resume)
+    if is_first_process():
+        terminal.show(str(best))
 
 
 def forecast(

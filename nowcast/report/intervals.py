@@ -9,13 +9,12 @@ import numpy as np
 import xarray as xr
 
 from nowcast.verification.scores_file import SCORES
-from nowcast.verification.uncertainty import Resampling, bootstrap, difference
+from nowcast.verification.uncertainty import Resampling, bootstraps, differences
 
 RAIN_MINUTES = 60
 FEWEST_BLOCKS = 3
 FEW_BLOCKS = 10
 DRAWN_RESAMPLES = 500
-LARGEST_DRAWN = 10_000_000
 DRAWN = (
     *("csi", "matched_csi", "frequency_bias", "fss", "mae", "rmse", "missing_share"),
     *("ssim", "sal_structure", "sal_amplitude", "sal_location"),
@@ -65,27 +64,8 @@ def make_intervals(scores: xr.Dataset) -> dict[str, xr.Dataset]:
     resampling = Sample.of(scores).resampling
     if resampling is None:
         return {}
-    resampling = replace(resampling, resamples=DRAWN_RESAMPLES)
-    return {
-        name: _by_lead(name, scores, resampling)
-        for name in DRAWN
-        if name in scores and _by_issue_time(name, scores)
-    }
-
-
-def _by_lead(name: str, scores: xr.Dataset, resampling: Resampling) -> xr.Dataset:
-    """A few lead times at once, so that the resamples fit into memory."""
-    held = SCORES[name]
-    sums = scores[list(held.sums)].assign_coords({axis: scores[axis] for axis in held.axes})
-    leads = scores.sizes["lead_time"]
-    largest = max(sums[term].isel(issue_time=0).size // leads for term in held.sums)
-    rows = max(resampling.resamples, scores.sizes["issue_time"])
-    step = max(1, LARGEST_DRAWN // (largest * rows))
-    each = [
-        bootstrap(name, sums.isel(lead_time=slice(first, first + step)), resampling)
-        for first in range(0, leads, step)
-    ]
-    return xr.concat(each, "lead_time", coords="minimal", compat="override")
+    names = [name for name in DRAWN if name in scores and _by_issue_time(name, scores)]
+    return bootstraps(names, scores, replace(resampling, resamples=DRAWN_RESAMPLES))
 
 
 def _by_issue_time(name: str, scores: xr.Dataset) -> bool:
@@ -130,11 +110,13 @@ def make_standing(scores: xr.Dataset, names: Sequence[str]) -> Standing | None:
     if not ranked:
         return None
     resampling = Sample.of(scores).resampling
+    if resampling is None or len(ranked) == 1:
+        return Standing({name: csi[name] for name in ranked}, (), {})
+    found = differences("csi", scores, ranked[0], ranked[1:], resampling)
     gains, beaten = {}, []
-    for name in ranked[1:] if resampling else ():
-        found = difference("csi", scores, ranked[0], name, resampling)
-        ends = tuple(float(found[end].item()) for end in ("estimate", "low", "high"))
+    for name, apart in found.items():
+        ends = tuple(float(apart[end].item()) for end in ("estimate", "low", "high"))
         gains[name] = (ends[0], ends[1], ends[2])
-        if int(found["better"].item()) == 1:
+        if int(apart["better"].item()) == 1:
             beaten.append(name)
     return Standing({name: csi[name] for name in ranked}, tuple(beaten), gains)

@@ -34,8 +34,8 @@ def by_lead(source: Source) -> list[ChartGroup]:
         ChartGroup(
             "CSI at matched frequency",
             "The same with each forecaster’s threshold moved until it forecasts as much rain area "
-            "as was observed: what is left of a lead when nothing is gained by bias. Scales as "
-            "above.",
+            "as was observed: what is left of a lead when nothing is gained by bias. A line breaks "
+            "where a forecaster has too little rain for that. Scales as above.",
             _thresholded(source, "CSI at matched frequency", matched, axes),
             source.key,
         ),

@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from nowcast.report.lines import Intervals
+from nowcast.verification.pooling import pooled
 
 LARGEST_HELD = 2_000_000
 LARGEST_TRIED = 100_000_000
@@ -93,9 +94,9 @@ def _table_of(values: xr.DataArray) -> str | None:
 
 
 def _rows(values: xr.DataArray) -> pd.DataFrame:
-    pooled = values.sum("issue_time", skipna=False) if "issue_time" in values.dims else values
-    order = [axis for axis in AXES if axis in pooled.dims]
-    plain = pooled.transpose(*order).rename("value").reset_coords(drop=True)
+    together = pooled(values)
+    order = [axis for axis in AXES if axis in together.dims]
+    plain = together.transpose(*order).rename("value").reset_coords(drop=True)
     return plain.to_dataframe().reset_index()
 
 

@@ -15,11 +15,13 @@ from nowcast.report.figures import SQUARE, Canvas, Line, curve, nothing
 from nowcast.report.lines import Chart, Source, drawn, reach
 from nowcast.report.styles import Style
 from nowcast.report.wording import nearest, number, percent
+from nowcast.verification.pooling import pooled
 
 LEAD = 30
 RANK_LEADS = (30, 60)
 THRESHOLDS = (0.1, 1.0, 5.0)
 BARS = 0.16
+COUNTS = ("probability_pixels", "probability_sum")
 
 
 def ensembles(source: Source) -> dict[str, Style]:
@@ -51,10 +53,11 @@ def by_lead(source: Source) -> tuple[Chart, ...]:
 def make_reliability(source: Source) -> tuple[Chart, ...]:
     """Reliability diagrams at about half an hour, where there are ensembles."""
     held = ensembles(source)
-    if not held or not source.has("observed_frequency", "probability_sum", "probability_pixels"):
+    if not held or not source.has("observed_frequency", *COUNTS):
         return ()
     lead = nearest(source.scores["lead_time"], [LEAD])[0]
     at_lead = source.scores.isel(lead_time=lead)
+    at_lead = at_lead.assign({name: pooled(at_lead[name]) for name in COUNTS})
     charts = []
     for n in nearest(at_lead["threshold"], THRESHOLDS):
         rate = float(at_lead["threshold"][n])
@@ -72,12 +75,12 @@ class _Odds:
 
     @classmethod
     def of(cls, scores: xr.Dataset, style: Style) -> _Odds:
-        """Of the probabilities that so many members can give."""
+        """Of the probabilities that so many members can give; sums pooled over issue times."""
         members, tenths = scores.sizes["rank"] - 1, scores.sizes["probability"] - 1
         given = np.unique((np.arange(members + 1) / members * tenths).round().astype(int))
         mine = scores.sel(forecaster=style.name).isel(probability=given)
-        pixels = mine["probability_pixels"].sum("issue_time")
-        mean = mine["probability_sum"].sum("issue_time") / pixels
+        pixels = mine["probability_pixels"]
+        mean = mine["probability_sum"] / pixels
         told = (mean, mine["observed_frequency"], pixels / pixels.sum())
         x, y, share = (values.to_numpy().astype(np.float64) for values in told)
         return cls(Line(style, x, y), share)

@@ -24,6 +24,7 @@ from nowcast.report.styles import Style, make_styles
 from nowcast.report.tables import make_table
 from nowcast.report.template import render_page, write_whole
 from nowcast.report.verdict import verdict
+from nowcast.verification.pooling import pooled
 from pipeline.batch import ZR
 
 PROTOCOL = {
@@ -34,6 +35,7 @@ PROTOCOL = {
     "pooling": "Pooling",
     "protocol_id": "Protocol",
 }
+RELATION = "Z = zr_a R^zr_b"
 
 
 def write_report(
@@ -103,9 +105,9 @@ def _bands(scores: xr.Dataset) -> str:
 
 def _missing(scores: xr.Dataset, styles: Mapping[str, Style]) -> list[tuple[str, str]]:
     """Share of the observed pixels that each forecaster left missing, over all lead times."""
-    sums = scores[["missing_pixels", "observed_pixels"]]
+    sums = [pooled(scores[name]) for name in ("missing_pixels", "observed_pixels")]
     missing, observed = (
-        sums[name].sum([dim for dim in sums[name].dims if dim != "forecaster"]) for name in sums
+        held.sum([dim for dim in held.dims if dim != "forecaster"]) for held in sums
     )
     shares = (missing / observed).broadcast_like(scores["forecaster"])
     return [
@@ -115,12 +117,13 @@ def _missing(scores: xr.Dataset, styles: Mapping[str, Style]) -> list[tuple[str,
 
 
 def _times(scores: xr.Dataset, facts: ReportFacts) -> dict[str, Any]:
-    issued = [wording.as_datetime(time) for time in scores["issue_time"].to_numpy()]
+    times = scores["issue_time"].to_numpy()
+    issued = [wording.as_datetime(time) for time in times[[0, -1] if times.size else []]]
     start, end = (wording.as_datetime(time) for time in facts.period)
     return {
         "period": wording.span(start, end),
         "issue_times": wording.span(issued[0], issued[-1]) if issued else "none",
-        "issue_count": len(issued),
+        "issue_count": times.size,
     }
 
 
@@ -152,7 +155,11 @@ def _provenance(
 ) -> dict[str, Any]:
     known = {forecaster.name: forecaster for forecaster in facts.forecasters}
     stated = {label: scores.attrs.get(name) for name, label in PROTOCOL.items()}
-    protocol = {label: str(text) for label, text in stated.items() if text}
+    protocol = {
+        label: str(text).replace(RELATION, "the Z–R relation below")
+        for label, text in stated.items()
+        if text
+    }
     if facts.protocol:
         protocol["Besides"] = facts.protocol
     return {

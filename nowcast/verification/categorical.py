@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from nowcast.verification import categorical_skill as skill
-from nowcast.verification.counts import count_events, count_pixels, ratio
+from nowcast.verification.counts import count_pixels, ratio
 from nowcast.verification.counts import event_limit as event_limit
 from nowcast.verification.frame import Frame
 from nowcast.verification.part import BY_THRESHOLD, FRACTION, POSITIVE, Part, Score, Sum
@@ -119,10 +119,9 @@ def missing_share(missing_pixels: Tensor, observed_pixels: Tensor) -> Tensor:
 def count(frame: Frame) -> dict[str, Tensor]:
     """The contingency tables of a frame, and how much was compared."""
     pixels = frame.mask.pixels
-    counts = count_events(frame.forecast_events, frame.observed_events, pixels)
     forecasters = len(frame.members)
     return {
-        **counts._asdict(),
+        **frame.table._asdict(),
         "pixels": pixels.expand(forecasters),
         "observed_pixels": count_pixels(frame.seen).expand(forecasters),
         "missing_pixels": count_pixels(frame.missing & frame.seen),

@@ -28,8 +28,7 @@ def heidke_skill_score(
 
     Undefined: NaN where forecast and observed are events everywhere, or nowhere.
 
-    Source: Heidke, 1926, Geografiska Annaler 8, 301-349,
-        doi:10.1080/20014422.1926.11881138.
+    Source: Heidke, 1926, Geografiska Annaler 8, 301-349.
     """
     h, m, f, c = _exact(hits, misses, false_alarms, correct_negatives)
     return ratio(2 * (h * c - m * f), (h + m) * (m + c) + (h + f) * (f + c))
@@ -76,7 +75,7 @@ def peirce_skill_score(
 
     Undefined: NaN where all pixels were observed events, or none.
 
-    Source: Peirce, 1884, Science 4, 453-454, doi:10.1126/science.ns-4.93.453-a.
+    Source: Peirce, 1884, Science 4, 453-454.
     """
     return ratio(hits, hits + misses) - ratio(false_alarms, false_alarms + correct_negatives)
 

@@ -34,10 +34,11 @@ def sum_errors(forecast: Tensor, observed: Tensor) -> ErrorSums:
         observed: (H, W) likewise.
     """
     error = forecast - observed
+    signed, squared = total(error), dot(error, error)
     return ErrorSums(
-        total(error),
-        total(error.abs()),
-        dot(error, error),
+        signed,
+        total(error.abs_()),
+        squared,
         total(forecast),
         total(observed),
         dot(forecast, forecast),

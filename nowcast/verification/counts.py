@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.batch import ZR
+from pipeline.batch import NO_ECHO, ZR
 
 STEP_DBZ = 0.01
 
@@ -47,20 +47,33 @@ def reach_each(fields: Tensor, limits: Sequence[float]) -> Tensor:
     shape = (*fields.shape[:-2], len(limits), *fields.shape[-2:])
     reached = torch.empty(shape, dtype=torch.bool, device=fields.device)
     for level, limit in enumerate(limits):
-        reached[..., level, :, :] = at_least(fields, limit)
+        plane = reached[..., level, :, :]
+        if fields.is_cpu:  # numpy compares eight times as fast
+            np.greater_equal(fields.numpy(), np.float32(limit), out=plane.numpy())
+        else:
+            torch.ge(fields, limit, out=plane)
     return reached
 
 
-def is_present(field: Tensor) -> Tensor:
-    """Where a field is not NaN."""
-    if field.is_cpu:
-        return torch.from_numpy(~np.isnan(field.numpy()))
-    return ~field.isnan()
+def without_missing(field: Tensor) -> tuple[Tensor, Tensor]:
+    """A float32 field with NO_ECHO for NaN, and where it was not NaN.
+
+    Raises:
+        ValueError: If a value is infinite.
+    """
+    finite = torch.from_numpy(np.isfinite(field.numpy())) if field.is_cpu else field.isfinite()
+    if count_pixels(finite).sum() == finite.numel():
+        return field, finite
+    if bool(np.isinf(field.numpy()).any() if field.is_cpu else field.isinf().any()):
+        raise ValueError("tally: expected finite dBZ or NaN, found an infinity")
+    return field.nan_to_num(NO_ECHO), finite
 
 
-def has_infinity(field: Tensor) -> bool:
-    """Whether any value is infinite."""
-    return bool(np.isinf(field.numpy()).any() if field.is_cpu else field.isinf().any())
+def are_alike(here: Tensor, there: Tensor) -> bool:
+    """Whether two bool planes of one shape and device are the same."""
+    if here.is_cpu:  # numpy compares many times as fast
+        return bool((here.numpy() == there.numpy()).all())
+    return torch.equal(here, there)
 
 
 def rain_rates(zr: ZR, field: Tensor) -> Tensor:

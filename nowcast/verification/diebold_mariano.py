@@ -9,6 +9,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from nowcast.verification.pooling import in_blocks
+
 ANGLES = 20_001
 
 
@@ -91,18 +93,27 @@ def compare_errors(
     for forecaster in (first, second):
         if forecaster not in names:
             raise ValueError(f"Diebold–Mariano: no forecaster {forecaster!r}; there are {names}")
-    mean = sums[error] / sums["pixels"].where(sums["pixels"] > 0)
-    apart = mean.sel(forecaster=first) - mean.sel(forecaster=second)
+    pair = [names.index(first), names.index(second)]
+    apart = _mean_differences(*(sums[term].isel(forecaster=pair) for term in (error, "pixels")))
     step = _issue_minutes(sums)
     verdicts = [
-        diebold_mariano(apart.sel(lead_time=lead).to_numpy(), max(math.ceil(int(lead) / step), 1))
-        for lead in sums["lead_time"].to_numpy()
+        diebold_mariano(apart[:, place], max(math.ceil(int(lead) / step), 1))
+        for place, lead in enumerate(sums["lead_time"].to_numpy())
     ]
     columns = zip(Verdict._fields, zip(*verdicts, strict=True), strict=True)
     return xr.Dataset(
         {name: ("lead_time", np.array(values)) for name, values in columns},
         {"lead_time": sums["lead_time"].variable},
     )
+
+
+def _mean_differences(errors: xr.DataArray, pixels: xr.DataArray) -> NDArray[np.float64]:
+    """(issue_time, lead_time) the first's mean error less the second's, NaN without a pixel."""
+    apart = [np.empty((0, errors.sizes["lead_time"]))]
+    for (_, total), (_, count) in zip(in_blocks(errors), in_blocks(pixels), strict=True):
+        means = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+        apart.append(means[:, 0] - means[:, 1])
+    return np.concatenate(apart)
 
 
 def _issue_minutes(sums: xr.Dataset) -> float:

@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nowcast.verification.counts import (
+    Counts,
+    are_alike,
+    count_events,
     count_pixels,
     event_limit,
-    has_infinity,
-    is_present,
     rain_rates,
     reach_each,
+    without_missing,
 )
 from nowcast.verification.protocol import FLOOR_DBZ, Protocol
-from nowcast.verification.windows import Margin, window_sums
-from pipeline.batch import NO_ECHO
+from nowcast.verification.windows import Margin, SummedAreas
 
 
 class Mask:
@@ -46,11 +47,18 @@ class Mask:
     @cached_property
     def shares(self) -> dict[int, NDArray[np.float32]]:
         """By width 1 / compared pixels in the window around a compared pixel, else 0, spread."""
-        sums = window_sums(self.known, self.widths)
-        shares = (
-            self.margin.spread((self.weight / counts.clamp(min=1)).cpu().numpy()) for counts in sums
-        )
-        return dict(zip(self.widths, shares, strict=True))
+        areas = SummedAreas(1, self.margin)
+        areas.fill([self.known.cpu().numpy()])
+        weight = self.margin.spread(self.weight.cpu().numpy())
+        return {width: self._share(areas, weight, width) for width in self.widths}
+
+    def _share(
+        self, areas: SummedAreas, weight: NDArray[np.float32], width: int
+    ) -> NDArray[np.float32]:
+        share: NDArray[np.float32] = torch.zeros(weight.shape).numpy()
+        for rows, (counts,) in areas.counts(width):
+            np.divide(weight[rows], np.maximum(counts, 1, out=counts), out=share[rows])
+        return share
 
     def cut(self, field: Tensor) -> Tensor:
         """A finite field, 0 where nothing is compared."""
@@ -67,7 +75,7 @@ class Masks:
     def of(self, known: Tensor) -> Mask:
         """The mask of the compared pixels (H, W)."""
         last = self._last
-        if last is None or not torch.equal(last.known, known):
+        if last is None or not are_alike(last.known, known):
             last = self._last = Mask(known, self._widths)
         return last
 
@@ -95,17 +103,14 @@ class Frame:
         observed: Tensor,
         masks: Masks | None = None,
     ) -> None:
-        if any(has_infinity(field) for field in (observed, *fields)):
-            raise ValueError("tally: expected finite dBZ or NaN, found an infinity")
         self.protocol = protocol
-        self.seen = is_present(observed)
         planes = [field.view(-1, *observed.shape) for field in fields]
-        present = [is_present(members).all(0) for members in planes]
-        known = self.seen & torch.stack(present).all(0)
-        self.missing = ~torch.stack(present)
+        self.observed, self.seen = without_missing(observed)
+        self.members, there = zip(*(without_missing(members) for members in planes), strict=True)
+        present = torch.stack([members.all(0) for members in there])
+        known = self.seen & present.all(0)
+        self.missing = ~present
         self.mask = (masks or Masks(protocol.widths)).of(known)
-        self.members = [members.nan_to_num(NO_ECHO) for members in planes]
-        self.observed = observed.nan_to_num(NO_ECHO)
 
     @cached_property
     def forecast(self) -> Tensor:
@@ -155,6 +160,11 @@ class Frame:
     def observed_events(self) -> Tensor:
         """(T, H, W) bool."""
         return self.events(self.observed)
+
+    @cached_property
+    def table(self) -> Counts:
+        """The contingency tables, (F, T)."""
+        return count_events(self.forecast_events, self.observed_events, self.mask.pixels)
 
     @cached_property
     def observed_class(self) -> Tensor:

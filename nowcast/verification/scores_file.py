@@ -13,6 +13,7 @@ from torch import Tensor
 from nowcast.verification import continuous
 from nowcast.verification.part import BY_LEAD, Score
 from nowcast.verification.parts import SCORES, SUMS, scores_of
+from nowcast.verification.pooling import pooled, pooled_by
 
 __all__ = [
     "SCORES",
@@ -25,7 +26,6 @@ __all__ = [
 ]
 
 SKILLS = ("mae", "rmse", "mae_dbz", "rmse_dbz")
-BLOCK = 256
 REFERENCES = {"persistence": "", "extrapolation": "_extrapolation"}
 
 
@@ -58,20 +58,6 @@ def known_score(name: str, sums: xr.Dataset) -> Score:
     if absent:
         raise ValueError(f"score {name!r}: found no sums {absent}; count the part that holds them")
     return score
-
-
-def pooled(sums: xr.DataArray) -> xr.DataArray:
-    """Over the issue times, where they are told apart: one after the other, so that the result is
-    the same however they are stored; never more than BLOCK of them in memory."""
-    if "issue_time" not in sums.dims:
-        return sums
-    total = sums.isel(issue_time=slice(0)).sum("issue_time", dtype=sums.dtype)
-    values = total.to_numpy()
-    for start in range(0, sums.sizes["issue_time"], BLOCK):
-        block = sums.isel(issue_time=slice(start, start + BLOCK)).transpose("issue_time", ...)
-        for row in block.to_numpy():
-            values = values + row
-    return total.copy(data=values)
 
 
 def evaluate(score: Score, terms: Mapping[str, Tensor], sums: xr.Dataset) -> Tensor:
@@ -153,12 +139,11 @@ def by_hour(name: str, sums: xr.Dataset) -> xr.DataArray:
     together = [term for term in score.sums if "issue_time" not in sums[term].dims]
     if together:
         raise ValueError(f"score {name!r}: {together} are of all issue times, not told by hour")
-    hours = sums["issue_time"].dt.hour
-    each = [
-        derive_score(name, sums.isel(issue_time=np.flatnonzero(hours == hour)))
-        for hour in np.unique(hours)
-    ]
-    axis = xr.Variable("hour", np.unique(hours), {"long_name": "hour of issue, UTC", "units": "h"})
+    hours, groups = np.unique(sums["issue_time"].dt.hour, return_inverse=True)
+    terms = {term: pooled_by(sums[term], groups, hours.size) for term in score.sums}
+    totals = sums.drop_dims("issue_time").assign(terms)
+    each = [derive_score(name, totals.isel(group=place)) for place in range(hours.size)]
+    axis = xr.Variable("hour", hours, {"long_name": "hour of issue, UTC", "units": "h"})
     return xr.concat(each, axis)
 
 

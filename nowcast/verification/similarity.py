@@ -1,6 +1,6 @@
 """Does a forecast look like the rain? The structural similarity index.
 
-Costs about four fifths of the default parts together.
+Costs about one and a half times the default parts together.
 """
 
 from __future__ import annotations
@@ -31,34 +31,34 @@ def structural_similarity(forecast: Tensor, observed: Tensor) -> Tensor:
         observed: (N, H, W) likewise.
 
     Returns:
-        (N, H − 10, W − 10).
+        (N, H − 10, W − 10) float64: in float32 small variances drown in large means.
 
     Source: Wang et al., 2004, IEEE Transactions on Image Processing 13, 600-612,
         doi:10.1109/TIP.2003.819861.
     """
+    forecast, observed = forecast.double(), observed.double()
     terms = (forecast, observed, forecast**2, observed**2, forecast * observed)
-    mean_f, mean_o, square_f, square_o, product = _smooth(torch.stack(terms))
+    mean_f, mean_o, square_f, square_o, product = (_smooth(term) for term in terms)
     first, second = (0.01 * SPAN_DBZ) ** 2, (0.03 * SPAN_DBZ) ** 2
     both = mean_f * mean_o
-    covariance = product - both
-    squares = mean_f**2 + mean_o**2
-    variances = square_f + square_o - squares
-    above = (2 * both + first) * (2 * covariance + second)
-    below = (squares + first) * (variances + second)
-    return above / below
+    covariance = product.sub_(both)
+    squares = mean_f.square_().add_(mean_o.square_())
+    variances = square_f.add_(square_o).sub_(squares)
+    above = both.mul_(2).add_(first).mul_(covariance.mul_(2).add_(second))
+    return above.div_(squares.add_(first).mul_(variances.add_(second)))
 
 
-def _smooth(fields: Tensor) -> tuple[Tensor, ...]:
-    """(K, N, H, W) under the Gaussian window."""
+def _smooth(field: Tensor) -> Tensor:
+    """(N, H, W) under the Gaussian window."""
     places = range(-RADIUS, RADIUS + 1)
     window = [math.exp(-(place**2) / (2 * SIGMA**2)) for place in places]
     for axis in (-2, -1):
-        count = fields.shape[axis] - 2 * RADIUS
-        smooth = torch.zeros_like(fields.narrow(axis, 0, count))
+        count = field.shape[axis] - 2 * RADIUS
+        smooth = torch.zeros_like(field.narrow(axis, 0, count))
         for place, weight in enumerate(window):
-            smooth.add_(fields.narrow(axis, place, count), alpha=weight / sum(window))
-        fields = smooth
-    return fields.unbind()
+            smooth.add_(field.narrow(axis, place, count), alpha=weight / sum(window))
+        field = smooth
+    return field
 
 
 def count(frame: Frame) -> dict[str, Tensor]:
@@ -71,9 +71,7 @@ def count(frame: Frame) -> dict[str, Tensor]:
     inner = slice(RADIUS, -RADIUS)
     whole = next(window_sums(known, [side]))[inner, inner] == side**2
     sums = [
-        (structural_similarity(field[None], frame.observed_floored[None])[0] * whole)
-        .sum(-1)
-        .sum(dtype=torch.float64)
+        (structural_similarity(field[None], frame.observed_floored[None])[0] * whole).sum()
         for field in frame.forecast_floored
     ]
     return {"ssim_sum": torch.stack(sums), "ssim_pixels": whole.sum().expand(forecasters)}

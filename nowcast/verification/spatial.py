@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nowcast.verification.counts import count_pixels, ratio
+from nowcast.verification.counts import Counts, count_events, ratio
 from nowcast.verification.frame import Frame, Mask
 from nowcast.verification.part import BY_SCALE, BY_THRESHOLD, FRACTION, Part, Score, Sum
 from nowcast.verification.windows import BLOCK, SummedAreas
@@ -23,45 +24,67 @@ class FractionSums(NamedTuple):
     denominator: Tensor
 
 
-def sum_fractions(forecast: Tensor, observed: Tensor, mask: Mask) -> FractionSums:
+def sum_fractions(
+    forecast: Tensor, observed: Tensor, mask: Mask, table: Counts | None = None
+) -> FractionSums:
     """Sums for the fractions skill score over the widths of a mask, each (F, T, S).
 
     Args:
         forecast: (F, T, H, W) bool, events among the compared pixels only.
         observed: (T, H, W) bool, likewise.
         mask: The compared pixels.
+        table: Of the same events, if they are counted already.
 
     Missing: A fraction is events over compared pixels in the window, and is taken around compared
         pixels alone. Beyond the grid's edge nothing is compared.
     """
-    here, there = count_pixels(forecast), count_pixels(observed)
-    single = torch.stack([count_pixels(forecast ^ observed), here + there]).double()
+    hits, misses, false_alarms, _ = table or count_events(forecast, observed, mask.pixels)
+    events = 2 * hits + misses + false_alarms
+    single = torch.stack([misses + false_alarms, events]).double()
     sums = single[..., None].repeat(1, 1, 1, len(mask.widths))
-    wet = here.any(0) | there.bool()
+    wet = events.any(0)
     wide = [place for place, width in enumerate(mask.widths) if width > 1]
     if wide and wet.any():
         levels = wet.nonzero().flatten().tolist()
-        fields = (observed, *forecast)
-        planes = [field[level].cpu().numpy() for field in fields for level in levels]
-        areas = SummedAreas(planes, mask.margin)
-        for place in wide:
-            shared = _sum_shares(areas, mask, mask.widths[place], len(fields))
-            sums[:, :, wet, place] = torch.from_numpy(shared).to(sums)
+        planes = [
+            [field[level].cpu().numpy() for field in (observed, *forecast)] for level in levels
+        ]
+        shared = _sum_shares(planes, mask, [mask.widths[place] for place in wide])
+        for place, both in zip(wide, shared, strict=True):
+            sums[:, :, wet, place] = torch.from_numpy(both).to(sums)
     return FractionSums(*sums)
 
 
-def _sum_shares(areas: SummedAreas, mask: Mask, width: int, fields: int) -> NDArray[np.float64]:
-    """Σ(F − O)² and Σ(F² + O²), (2, F, T), of the planes (1 + F) T, the observed first."""
-    products, squares = [], []
-    for place, counts in areas.counts(width):
-        counts *= mask.shares[width][place]
-        shares = counts.reshape(fields, -1, BLOCK, mask.margin.across)
-        # row by row: sums of that length are single threaded and alike whatever the grid
-        squares.append(np.vecdot(shares, shares).sum(-1, dtype=np.float64))
-        products.append(np.vecdot(shares[1:], shares[:1]).sum(-1, dtype=np.float64))
-    there, here = np.split(np.sum(squares, axis=0), [1])
-    both = here + there
-    return np.stack([np.maximum(both - 2 * np.sum(products, axis=0), 0), both])
+def _sum_shares(
+    levels: Sequence[Sequence[NDArray[np.bool_]]], mask: Mask, widths: Sequence[int]
+) -> list[NDArray[np.float64]]:
+    """Σ(F − O)² and Σ(F² + O²), (2, F, T), by width, of T × (1 + F) planes, the observed first."""
+    shape = (len(widths), len(levels[0]), len(levels), mask.margin.down)
+    squares, products = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    areas, shares = SummedAreas(len(levels[0]), mask.margin), mask.shares
+    wet = np.zeros(mask.margin.down // BLOCK, np.bool_)
+    for level, planes in enumerate(levels):
+        wet |= areas.fill(planes)
+        for place, width in enumerate(widths):
+            for rows, counts in areas.counts(width):
+                counts *= shares[width][rows]
+                # row by row: sums of that length are single threaded and alike whatever the grid
+                np.vecdot(counts, counts, out=squares[place, :, level, rows])
+                np.vecdot(counts[1:], counts[:1], out=products[place, 1:, level, rows])
+    return [_sum_rows(*rows, wet) for rows in zip(squares, products, strict=True)]
+
+
+def _sum_rows(
+    squares: NDArray[np.float32], products: NDArray[np.float32], wet: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Σ(F − O)² and Σ(F² + O²) of sums by row, (1 + F, T, rows), in double precision."""
+    blocks = [
+        np.moveaxis(rows.reshape(*rows.shape[:2], -1, BLOCK).sum(-1, dtype=np.float64), -1, 0)
+        for rows in (squares, products[1:])
+    ]
+    here_there, product = (np.ascontiguousarray(sums[wet]).sum(0) for sums in blocks)
+    both = here_there[1:] + here_there[:1]
+    return np.stack([np.maximum(both - 2 * product, 0), both])
 
 
 def fractions_skill_score(numerator: Tensor, denominator: Tensor) -> Tensor:
@@ -107,7 +130,7 @@ def useful_scale(
     Undefined: NaN where none of the scales is useful.
 
     Source: Skok and Roberts, 2016, Quarterly Journal of the Royal Meteorological Society 142,
-        2530-2543, doi:10.1002/qj.2849.
+        doi:10.1002/qj.2849.
     """
     base_rate = ratio(hits + misses, pixels[..., None])
     useful = fractions_skill_score(numerator, denominator) > 0.5 + base_rate[..., None] / 2
@@ -117,7 +140,7 @@ def useful_scale(
 
 def count(frame: Frame) -> dict[str, Tensor]:
     """The sums of the fractions skill score of a frame."""
-    sums = sum_fractions(frame.forecast_events, frame.observed_events, frame.mask)
+    sums = sum_fractions(frame.forecast_events, frame.observed_events, frame.mask, frame.table)
     return {"fss_numerator": sums.numerator, "fss_denominator": sums.denominator}
 
 

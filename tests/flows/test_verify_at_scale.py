@@ -37,7 +37,7 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def verify(
     store: Path, out: Path, hours: tuple[float, float] = (0, 6), **choices: object
 ) -> Scored:
-    request = Request(store, ("extrapolation",), lead_minutes=30)
+    request = Request(store, ("extrapolation",), lead_minutes=12)
     first, last = (START + int(60 * hour) * np.timedelta64(1, "m") for hour in hours)
     comparison = Comparison.load(request)
     return score_period(comparison, request, (first, last), out, **choices)  # type: ignore[arg-type]
@@ -48,11 +48,23 @@ def scores_in(out: Path) -> xr.Dataset:
 
 
 @pytest.fixture(scope="module")
-def at_once(days: Path, tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
-    """The scores of the whole period, counted in one run."""
+def once(days: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the whole period was counted in one run; read only."""
     out = tmp_path_factory.mktemp("once")
     verify(days, out)
-    return scores_in(out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def at_once(once: Path) -> xr.Dataset:
+    """The scores of the whole period."""
+    return scores_in(once)
+
+
+@pytest.fixture
+def counted(once: Path, tmp_path: Path) -> Path:
+    """A copy of what was counted in one run."""
+    return shutil.copytree(once, tmp_path / "counted")
 
 
 def test_a_day_then_two_days_equals_two_days_at_once(
@@ -67,18 +79,18 @@ def test_a_day_then_two_days_equals_two_days_at_once(
     xr.testing.assert_identical(scores_in(tmp_path), at_once)
 
 
-def test_a_shorter_period_holds_no_issue_time_of_the_longer(days: Path, tmp_path: Path) -> None:
-    verify(days, tmp_path / "a")
-    verify(days, tmp_path / "a", (0, 3.3))
+def test_a_shorter_period_holds_no_issue_time_of_the_longer(
+    days: Path, tmp_path: Path, counted: Path
+) -> None:
+    assert verify(days, counted, (0, 3.3)).counted > 0
     verify(days, tmp_path / "b", (0, 3.3))
-    xr.testing.assert_identical(scores_in(tmp_path / "a"), scores_in(tmp_path / "b"))
+    xr.testing.assert_identical(scores_in(counted), scores_in(tmp_path / "b"))
 
 
 def test_parts_streamed_into_one_file_equal_the_sum_in_memory(
-    days: Path, tmp_path: Path, at_once: xr.Dataset
+    once: Path, at_once: xr.Dataset
 ) -> None:
-    verify(days, tmp_path)
-    parts = sorted((tmp_path / FOLDER).glob("*.nc"))
+    parts = sorted((once / FOLDER).glob("*.nc"))
     assert len(parts) > 2
     together = merge(parts[::-1])
     xr.testing.assert_identical(together.drop_attrs(deep=False), at_once.drop_attrs(deep=False))
@@ -86,10 +98,9 @@ def test_parts_streamed_into_one_file_equal_the_sum_in_memory(
 
 
 def test_interleaved_issue_times_merge_into_their_places(
-    days: Path, tmp_path: Path, at_once: xr.Dataset
+    once: Path, tmp_path: Path, at_once: xr.Dataset
 ) -> None:
-    verify(days, tmp_path)
-    parts = sorted((tmp_path / FOLDER).glob("*.nc"))
+    parts = sorted((once / FOLDER).glob("*.nc"))
     halves = [merge_scores(parts[n::2], tmp_path / f"half{n}.nc") for n in (0, 1)]
     whole = xr.load_dataset(merge_scores(halves, tmp_path / "w.nc"), decode_timedelta=False)
     xr.testing.assert_identical(whole.drop_attrs(), at_once.drop_attrs())
@@ -133,7 +144,7 @@ def test_a_cluster_that_is_not_there_gets_a_sentence(
 def test_a_run_killed_in_the_middle_goes_on(
     days: Path, tmp_path: Path, at_once: xr.Dataset
 ) -> None:
-    words = ["verify", str(days), "--with", "extrapolation", "--lead", "30", "--workers", "1"]
+    words = ["verify", str(days), "--with", "extrapolation", "--lead", "12", "--workers", "1"]
     period = ["--from", "2026-06-01T00:00", "--to", "2026-06-01T06:00", "--out", str(tmp_path)]
     run = subprocess.Popen([sys.executable, "-m", "flows.cli", *words, *period])
     patience = time.monotonic() + 120
@@ -151,29 +162,28 @@ def test_a_run_killed_in_the_middle_goes_on(
 
 
 def test_only_what_follows_from_a_changed_frame_is_counted_again(
-    days: Path, tmp_path: Path, at_once: xr.Dataset
+    days: Path, tmp_path: Path, counted: Path, at_once: xr.Dataset
 ) -> None:
     store = tmp_path / "days.zarr"
     shutil.copytree(days, store)
-    verify(store, tmp_path / "v")
+    assert verify(store, counted).counted == 0
     event = Storms(height=32, width=32, frames=60, seed=3)
     late = write_storms(tmp_path / "files", event)[30]
     assert ingest([late], store).frames == {"late": 1}
-    again = verify(store, tmp_path / "v")
+    again = verify(store, counted)
     whole = verify(store, tmp_path / "w")
     assert 0 < again.counted < whole.counted
     assert whole.counted > at_once.sizes["issue_time"]
-    xr.testing.assert_identical(scores_in(tmp_path / "v"), scores_in(tmp_path / "w"))
+    xr.testing.assert_identical(scores_in(counted), scores_in(tmp_path / "w"))
 
 
 def test_a_folder_with_scores_of_another_protocol_is_refused(
-    days: Path, tmp_path: Path, small_event: Path
+    counted: Path, small_event: Path
 ) -> None:
-    verify(days, tmp_path)
-    before = (tmp_path / "scores.nc").read_bytes()
+    before = (counted / "scores.nc").read_bytes()
     with pytest.raises(ValueError, match=r"expected a folder for scores of protocol .* choose ano"):
-        verify(small_event, tmp_path)
-    assert (tmp_path / "scores.nc").read_bytes() == before
+        verify(small_event, counted)
+    assert (counted / "scores.nc").read_bytes() == before
 
 
 @pytest.fixture

@@ -171,3 +171,19 @@ def test_page_prints(browser: Browser) -> None:
     browser.send("Emulation.setEmulatedMedia", media="")
     assert shown == [True, True, True]
     assert hidden == 0
+
+
+def test_print_is_dark_on_white_whatever_the_screen_prefers(browser: Browser) -> None:
+    colours = (
+        "[...new Set([getComputedStyle(document.body).backgroundColor,"
+        "getComputedStyle(document.body).color,"
+        "getComputedStyle(document.querySelector('.verdict')).borderLeftColor])]"
+    )
+    printed = []
+    for scheme in ("light", "dark"):
+        wish = [{"name": "prefers-color-scheme", "value": scheme}]
+        browser.send("Emulation.setEmulatedMedia", media="print", features=wish)
+        printed.append(browser.run(colours))
+    browser.send("Emulation.setEmulatedMedia", media="")
+    assert printed[0] == printed[1]
+    assert printed[0][:2] == ["rgb(255, 255, 255)", "rgb(0, 0, 0)"]

@@ -65,6 +65,7 @@ def test_page_tells_where_everything_comes_from(text: str) -> None:
         *("40 observed, 1 missing", "23 %", "unet-demo", "1 487 210", "75 s", "0.62 s"),
         *("Our ConvLSTM", "0.1.0+abc", "train 12 min 05 s", "together 12 min 08 s"),
         "sums over issue times, then the score",
+        "rain rate through the Z–R relation below, compared as reflectivity",
     ):
         assert fact in told.replace("\u202f", " ")
 

@@ -401,3 +401,14 @@ def test_the_usual_protocol_is_that_of_the_field() -> None:
     assert "pixel_km 0.5, found 1.0" in str(
         tally.protocol.difference(replace(tally.protocol, pixel_km=1.0))
     )
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+def test_an_update_leaves_the_fields_as_they_were(missing: float) -> None:
+    forecast, observed = _field(1, missing), _field(2, missing)
+    before = forecast.clone(), observed.clone()
+    parts = ("categorical", "continuous", "spatial", "matched", "classes", "maps", "similarity")
+    tally = Tally(**PROTOCOL | {"forecasters": ["network"], "parts": parts})
+    tally.update(_time(0), {"network": forecast}, observed)
+    for field, was in zip((forecast, observed), before, strict=True):
+        torch.testing.assert_close(field, was, rtol=0, atol=0, equal_nan=True)

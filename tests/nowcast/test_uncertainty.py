@@ -2,45 +2,25 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import xarray as xr
-from scipy import stats
-from scores.stats.statistical_tests import diebold_mariano as oracle
+from error_samples import error_sums, noise
 
-from nowcast.verification.diebold_mariano import compare_errors, diebold_mariano, two_sided
+from nowcast.verification import resampling as module
+from nowcast.verification import uncertainty
 from nowcast.verification.parts import PARTS, SCORES
 from nowcast.verification.tally import Tally
-from nowcast.verification.uncertainty import Resampling, bootstrap, difference
+from nowcast.verification.uncertainty import (
+    Resampling,
+    bootstrap,
+    bootstraps,
+    difference,
+    differences,
+)
 from pipeline.batch import ZR
-
-PIXELS = 1000
-
-
-def _sums(errors: np.ndarray, hits: np.ndarray | None = None) -> xr.Dataset:
-    """Sums of a tally, (F, T) mean absolute errors and hits of 100 events a time given."""
-    names = ["first", "second"][: len(errors)]
-    tally = Tally(names, [10], [1.0], ZR(200.0, 1.6), [1.0], 1.0)
-    for n in range(errors.shape[1]):
-        row: dict[str, Any] = {}
-        for name, kind in tally.kinds.items():
-            shape = [len(names), *[1] * (len(kind.dims) - 1)]
-            row[name] = np.ones(shape, kind.dtype)
-        row["pixels"] *= PIXELS
-        row["absolute_error_sum"] = errors[:, n, None] * PIXELS
-        if hits is not None:
-            row["hits"] = hits[:, n, None, None]
-            row["misses"] = 100 - row["hits"]
-        issued = np.datetime64("2018-06-01T00:00", "ns") + n * np.timedelta64(10, "m")
-        tally.rows[issued] = row
-    return tally.sums()
-
-
-def _noise(seed: int, *shape: int) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=shape)
 
 
 def test_a_resample_draws_blocks_of_successive_issue_times() -> None:
@@ -61,29 +41,88 @@ def test_the_same_seed_draws_the_same_and_another_seed_another() -> None:
     assert not torch.equal(first, other)
 
 
+@pytest.mark.parametrize(("count", "block"), [(1, 3), (5, 5), (7, 5), (31, 30), (200, 12)])
+def test_issue_times_are_drawn_alike_however_few_are_asked_for(
+    count: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resampling = Resampling(block=block, resamples=40)
+    whole = resampling.weights(count)
+    assert torch.equal(whole, _drawn_one_by_one(resampling, count))
+    monkeypatch.setattr(module, "STARTS_AT_ONCE", 50)
+    for step in (1, 4, 100):
+        rows = [slice(first, first + step) for first in range(0, count, step)]
+        parts = [resampling.weights(count, part) for part in rows]
+        assert torch.equal(torch.cat(parts, 1), whole)
+
+
+def _drawn_one_by_one(resampling: Resampling, count: int) -> torch.Tensor:
+    length = min(resampling.block, count)
+    shape = (resampling.resamples, math.ceil(count / length))
+    starts = np.random.default_rng(resampling.seed).integers(0, count, shape)
+    drawn = [[(start + n) % count for start in row for n in range(length)] for row in starts]
+    counts = [np.bincount(row[:count], minlength=count) for row in drawn]
+    return torch.from_numpy(np.array(counts, np.float64))
+
+
+def test_intervals_are_the_same_however_few_sums_are_read_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sums = error_sums(5 + noise(1, 2, 300), np.random.default_rng(1).integers(20, 80, (2, 300)))
+    later = sums.assign(absolute_error_sum=2 * sums["absolute_error_sum"])
+    sums = xr.concat([sums, later.assign_coords(lead_time=[20])], "lead_time", data_vars="minimal")
+    names = ["csi", "mae", "pod"]
+    resampling = Resampling(resamples=50)
+    whole = bootstraps(names, sums, resampling)
+    np.testing.assert_allclose(*(whole["mae"].isel(lead_time=n)["low"] * (2 - n) for n in (0, 1)))
+    monkeypatch.setattr(module, "WEIGHTS_AT_ONCE", 50 * 7)
+    monkeypatch.setattr(uncertainty, "LARGEST", 1)
+    for name, found in bootstraps(names, sums, resampling).items():
+        xr.testing.assert_allclose(found, whole[name], rtol=1e-12)
+        xr.testing.assert_identical(found, bootstrap(name, sums, resampling))
+
+
+@pytest.mark.parametrize(("count", "known"), [(1, False), (11, False), (12, False), (13, True)])
+def test_no_more_than_one_block_has_no_interval(count: int, known: bool) -> None:
+    sums = error_sums(5 + noise(1, 2, count))
+    found = bootstrap("mae", sums, Resampling(block=12))
+    apart = difference("mae", sums, "first", "second", Resampling(block=12))
+    for held in (found, apart):
+        assert held["estimate"].notnull().all()
+        assert bool(held["low"].notnull().all()) is known
+        assert bool(held["high"].notnull().all()) is known
+    if not known:
+        assert (apart["better"] == 0).all()
+
+
+def test_several_are_compared_as_each_is_alone() -> None:
+    sums = error_sums(5 + noise(1, 2, 60))
+    found = differences("mae", sums, "first", ["second", "first"])
+    xr.testing.assert_identical(found["second"], difference("mae", sums, "first", "second"))
+    assert found["first"]["low"].item() == found["first"]["high"].item() == 0
+
+
 def test_intervals_of_independent_errors_cover_the_truth_about_as_often_as_they_say() -> None:
     resampling = Resampling(block=1, resamples=200, level=0.9)
     covered = 0
     for seed in range(200):
-        found = bootstrap("mae", _sums(5 + _noise(seed, 1, 40)), resampling)
+        found = bootstrap("mae", error_sums(5 + noise(seed, 1, 40)), resampling)
         covered += bool(found["low"].item() <= 5 <= found["high"].item())
     assert 0.84 <= covered / 200 <= 0.94
 
 
 def test_blocks_are_needed_where_errors_last() -> None:
-    noise = _noise(3, 40, 1, 30)
-    lasting = 5 + np.repeat(noise, 6, axis=2)[..., :120]
+    lasting = 5 + np.repeat(noise(3, 40, 1, 30), 6, axis=2)[..., :120]
     share = {}
     for block in (1, 12):
         resampling = Resampling(block=block, resamples=200, level=0.9)
-        found = [bootstrap("mae", _sums(errors), resampling) for errors in lasting[:40]]
+        found = [bootstrap("mae", error_sums(errors), resampling) for errors in lasting[:40]]
         share[block] = np.mean([row["low"].item() <= 5 <= row["high"].item() for row in found])
     assert share[1] < 0.7
     assert share[12] > share[1] + 0.12
 
 
 def test_the_estimate_is_the_score_of_the_file() -> None:
-    sums = _sums(5 + _noise(1, 2, 60), np.random.default_rng(1).integers(20, 80, (2, 60)))
+    sums = error_sums(5 + noise(1, 2, 60), np.random.default_rng(1).integers(20, 80, (2, 60)))
     for name in ("mae", "csi", "pod"):
         found = bootstrap(name, sums)
         assert found["estimate"].dims == SCORES[name].dims
@@ -96,9 +135,9 @@ def test_the_estimate_is_the_score_of_the_file() -> None:
 
 
 def test_identical_forecasters_are_never_better() -> None:
-    errors = 5 + np.repeat(_noise(2, 1, 80), 2, axis=0)
+    errors = 5 + np.repeat(noise(2, 1, 80), 2, axis=0)
     for name in ("mae", "csi"):
-        found = difference(name, _sums(errors), "first", "second")
+        found = difference(name, error_sums(errors), "first", "second")
         assert (found["better"] == 0).all()
         assert (found["low"] == 0).all()
         assert (found["high"] == 0).all()
@@ -107,16 +146,18 @@ def test_identical_forecasters_are_never_better() -> None:
 def test_equally_good_forecasters_are_seldom_called_better() -> None:
     resampling = Resampling(block=1, resamples=200, level=0.95)
     called = [
-        difference("mae", _sums(5 + _noise(seed, 2, 50)), "first", "second", resampling)["better"]
+        difference("mae", error_sums(5 + noise(seed, 2, 50)), "first", "second", resampling)[
+            "better"
+        ]
         for seed in range(150)
     ]
     assert 0.005 <= np.mean(np.abs([flag.item() for flag in called])) <= 0.11
 
 
 def test_a_forecaster_with_less_error_every_time_is_better_whatever_the_weather() -> None:
-    weather = 5 + 3 * np.abs(_noise(4, 1, 80))
+    weather = 5 + 3 * np.abs(noise(4, 1, 80))
     errors = np.concatenate([weather - 0.1, weather])
-    sums = _sums(errors)
+    sums = error_sums(errors)
     found = difference("mae", sums, "first", "second")
     assert found["better"].item() == 1
     assert found["high"].item() < 0
@@ -126,7 +167,7 @@ def test_a_forecaster_with_less_error_every_time_is_better_whatever_the_weather(
 
 
 def test_better_means_nearer_to_the_best_value() -> None:
-    sums = _sums(np.ones((2, 40)), np.repeat([[60], [40]], 40, axis=1))
+    sums = error_sums(np.ones((2, 40)), np.repeat([[60], [40]], 40, axis=1))
     found = difference("pod", sums, "first", "second")
     assert found["better"].item() == 1
     assert found["estimate"].item() == pytest.approx(0.2)
@@ -164,7 +205,7 @@ def test_scores_of_pooled_sums_and_without_a_best_are_refused() -> None:
     tally = Tally(["a"], [5], [1.0], ZR(200.0, 1.6), [1.0], 1.0, parts=("categorical", "maps"))
     with pytest.raises(ValueError, match=r"expected sums kept by issue time, found .* pooled"):
         bootstrap("csi_map", tally.sums())
-    sums = _sums(np.ones((2, 5)))
+    sums = error_sums(np.ones((2, 5)))
     with pytest.raises(ValueError, match="no forecaster 'third'; there are"):
         difference("mae", sums, "first", "third")
     with pytest.raises(
@@ -181,47 +222,7 @@ def test_scores_of_pooled_sums_and_without_a_best_are_refused() -> None:
 
 
 def test_a_thousand_resamples_of_five_hundred_issue_times_are_quick() -> None:
-    sums = _sums(5 + _noise(6, 2, 500))
+    sums = error_sums(5 + noise(6, 2, 500))
     start = time.process_time()
     difference("csi", sums, "first", "second")
     assert time.process_time() - start < 1.0
-
-
-@pytest.mark.parametrize("steps", [1, 3, 6])
-def test_the_test_equals_that_of_scores(steps: int) -> None:
-    noise = _noise(7, 200)
-    differences = 0.2 + noise + np.roll(noise, 1)
-    found = diebold_mariano(differences, steps)
-    held = xr.DataArray(differences[None], {"lead": [0], "h": ("lead", [steps])}, ("lead", "valid"))
-    for distribution in ("t", "normal"):
-        peer = oracle(
-            held, "lead", "h", method="HLN", confidence_level=0.95,
-            statistic_distribution=distribution,
-        )  # fmt: skip
-        assert found.statistic == pytest.approx(peer["dm_test_stat"].item(), rel=1e-9)
-    freedom = len(differences) - 1
-    expected = 2 * stats.t.sf(abs(found.statistic), freedom)
-    assert found.p_value == pytest.approx(expected, rel=1e-6)
-
-
-@pytest.mark.parametrize("freedom", [1, 2, 5, 30, 1000, 100_000])
-@pytest.mark.parametrize("statistic", [0.0, 0.5, -2.0, 4.0])
-def test_student_s_t_is_that_of_scipy(freedom: int, statistic: float) -> None:
-    expected = 2 * stats.t.sf(abs(statistic), freedom)
-    assert two_sided(statistic, freedom) == pytest.approx(expected, rel=1e-4)
-
-
-def test_identical_and_too_few_errors_have_no_verdict() -> None:
-    for differences, steps in ((np.zeros(20), 1), (np.ones(1), 1), (np.arange(3.0), 3)):
-        assert all(map(math.isnan, diebold_mariano(differences, steps)))
-
-
-def test_the_test_and_the_bootstrap_agree_on_who_has_less_error() -> None:
-    weather = 5 + np.abs(_noise(8, 1, 100))
-    sums = _sums(np.concatenate([weather - 0.3 + 0.2 * _noise(9, 1, 100), weather]))
-    verdict = compare_errors(sums, "first", "second").isel(lead_time=0)
-    assert verdict["statistic"] < -3
-    assert verdict["p_value"] < 0.01
-    assert difference("mae", sums, "first", "second")["better"].item() == 1
-    with pytest.raises(ValueError, match="no forecaster 'third'"):
-        compare_errors(sums, "first", "third")
