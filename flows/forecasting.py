@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
 
+from flows.program import program
 from nowcast.checkpoint import code_version
 from nowcast.forecasters import Forecaster, Rollout, load_forecaster
 from pipeline.clock import clock, format_cadence
 from pipeline.forecasts import make_forecast
 from pipeline.places import Address
-from pipeline.store import Store
+from pipeline.store import FILLED, Store
 
 PAST = 3
+NONE = "none"
 
 
 def issue_forecast(
@@ -35,17 +40,65 @@ def issue_forecast(
     store = Store.open(address)
     forecaster = fitting_forecaster(forecaster_name, store)
     steps = lead_steps(store, lead_minutes)
+    path = str(Path(forecaster_name).absolute()) if isinstance(forecaster, Rollout) else NONE
     slot = issue_slot(store, at)
+    return forecast_dataset(store, forecaster, slot, steps, checkpoint_path=path)
+
+
+def forecast_dataset(
+    store: Store, forecaster: Forecaster, slot: int, steps: int, /, **attributes: str
+) -> xr.Dataset:
+    """One forecast from the frames up to a slot, as a forecast file holds it.
+
+    Its attributes name forecaster, checkpoint, store, code version, `program` and `inputs`,
+    the past frames that it saw: their valid times, sources and content hashes, as JSON.
+    `store_fingerprint` is that of their slots.
+
+    Args:
+        store: Whose frames are the past.
+        forecaster: Made for the store's cadence, see `fitting_forecaster`.
+        slot: Of the issue time.
+        steps: How many frames ahead.
+        attributes: More of them, or others than these; `checkpoint_path` is to be told here.
+    """
+    # the hashes first: a frame revised in between shows as revised, not as used
+    inputs = inputs_of(store, slot)
     dbz = forecast_at(store, forecaster, slot, steps)
     provenance = {
         "forecaster": forecaster.name,
-        "checkpoint": forecaster.fingerprint if isinstance(forecaster, Rollout) else "none",
-        "store": str(address),
+        "checkpoint": forecaster.fingerprint if isinstance(forecaster, Rollout) else NONE,
+        "checkpoint_path": NONE,
+        "store": str(store.address),
         "product": store.product,
         "code_version": code_version(),
+        "program": program(),
+        "store_fingerprint": store.fingerprint(past_slots(slot)),
+        **({"store_snapshot": store.snapshot} if store.snapshot else {}),
+        "inputs": json.dumps(inputs),
+        **attributes,
     }
     issued = [store.times[slot]]
     return make_forecast(dbz.numpy()[None], issued, store.cadence, store.grid, store.zr, provenance)
+
+
+def past_slots(slot: int) -> slice:
+    """The slots that a forecast issued at a slot looks back on."""
+    return slice(max(slot + 1 - PAST, 0), slot + 1)
+
+
+def inputs_of(store: Store, slot: int) -> list[dict[str, str]]:
+    """Valid time, source and content hash of each frame that a forecast issued at a slot sees."""
+    past = past_slots(slot)
+    columns = (store.times[past], store.column("source", past), store.column("content_hash", past))
+    filled = np.isin(store.column("status", past), FILLED)
+    return [
+        {
+            "valid_time": np.datetime_as_string(time, unit="s"),
+            "source": str(source),
+            "content_hash": str(content),
+        }
+        for time, source, content in zip(*(column[filled] for column in columns), strict=True)
+    ]
 
 
 def fitting_forecaster(name: str, store: Store) -> Forecaster:
@@ -67,9 +120,9 @@ def fitting_forecaster(name: str, store: Store) -> Forecaster:
 
 def forecast_at(store: Store, forecaster: Forecaster, slot: int, steps: int) -> Tensor:
     """(steps, H, W) dBZ from the PAST frames up to a slot; a slot that is not filled is NaN."""
-    first = max(slot + 1 - PAST, 0)
-    past = torch.from_numpy(store.dbz(first, slot + 1))[None]
-    return forecaster.forecast(past, steps)[0]
+    past = past_slots(slot)
+    frames = torch.from_numpy(store.dbz(past.start, past.stop))[None]
+    return forecaster.forecast(frames, steps)[0]
 
 
 def lead_steps(store: Store, lead_minutes: int) -> int:

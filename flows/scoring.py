@@ -13,6 +13,7 @@ from flows.counting import count_here, count_on_cluster
 from flows.merging import merge_scores, protocol_of
 from flows.parts import Job, plan, seconds_of, write_part
 from flows.periods import issue_slots_of
+from flows.scores_lineage import origins_of_scores
 from flows.verification import Comparison, Request
 
 Progress = Callable[[int, int], None]
@@ -75,6 +76,7 @@ def score_period(
         out / "scores.nc",
         product=comparison.store.product,
         cadence_minutes=comparison.minutes,
+        **origins_of_scores(comparison, request, slots),
     )
     return Scored(path, slots, jobs.counted, seconds_of(jobs.paths))
 
