@@ -12,7 +12,10 @@ from flows import terminal
 from flows.commands.archive import check, compact, export, info, ingest
 from flows.commands.demonstration import demo
 from flows.commands.forecasts import forecast, merge, tensors, train, verify
+from flows.commands.lineage import lineage
+from flows.commands.service import serve, trigger
 from flows.commands.sources import catalog, fetch
+from flows.commands.status import status
 
 COMMANDS = (
     demo,
@@ -28,6 +31,10 @@ COMMANDS = (
     forecast,
     verify,
     merge,
+    lineage,
+    serve,
+    status,
+    trigger,
 )
 
 app = typer.Typer(

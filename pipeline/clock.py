@@ -35,3 +35,8 @@ def parse_cadence(text: str) -> np.timedelta64:
     if not match:
         raise ValueError(f"cadence: expected a duration such as PT5M, found {text!r}")
     return np.timedelta64(int(match[1]) * (60 if match[2] == "M" else 1), "s")
+
+
+def compact_clock(time: np.datetime64) -> str:
+    """A time as names of files hold it: 20180616T1206Z."""
+    return np.datetime_as_string(time, unit="m").replace("-", "").replace(":", "") + "Z"

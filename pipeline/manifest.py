@@ -9,11 +9,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data_catalog.product import Period, Split
+from pipeline.intensities import Intensities
 
 VERSION = 2
 NAME = "manifest.json"
-# what changes without a change of what the set holds
+# what changes without a change of what the set holds, and what follows from it
 ABOUT_THE_STORE = {"store", "store_snapshot", "statuses"}
+DERIVED = {"training_intensities"}
 
 
 class _Frozen(BaseModel):
@@ -53,6 +55,7 @@ class Manifest(_Frozen):
         store_fingerprint: Of the store's slots in the period.
         store_snapshot: The Icechunk snapshot that was read, if it was one.
         statuses: How many slots of the period had which status.
+        training_intensities: Pixels of the frames in windows to train; None in older sets.
     """
 
     version: int
@@ -73,15 +76,17 @@ class Manifest(_Frozen):
     store_snapshot: str | None
     statuses: dict[str, int]
     acceptance: Acceptance
+    training_intensities: Intensities | None = None
 
     def content(self) -> str:
         """What decides every byte of frames and windows, as one line; equal for equal sets."""
-        return json.dumps(self.model_dump(mode="json", exclude=ABOUT_THE_STORE), sort_keys=True)
+        held = self.model_dump(mode="json", exclude=ABOUT_THE_STORE | DERIVED)
+        return json.dumps(held, sort_keys=True)
 
     def provenance(self) -> dict[str, Any]:
         """What a run that read this set names of it, as JSON."""
-        names = ("product", "period", "past", "future", "store_fingerprint", "store_snapshot")
-        return self.model_dump(mode="json", include=set(names))
+        names = {"product", "period", "past", "future", "store_fingerprint", "store_snapshot"}
+        return self.model_dump(mode="json", include=names | DERIVED)
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.changes import number_of
 from pipeline.clock import clock
+from pipeline.intensities import Intensities, count_intensities
 from pipeline.manifest import NAME, Acceptance
 from pipeline.packed_frame import content_hash
 from pipeline.places.lock import locked
@@ -19,9 +20,9 @@ from pipeline.prefetch import prefetch
 from pipeline.store import Store
 from pipeline.tensor_plan import TensorPlan
 from pipeline.tensor_set import CONTENTS, SEEN, WETNESS, WINDOWS, TensorSet
-from pipeline.unfinished import MEANS, RECORD, Progress, Unfinished, npy_header
+from pipeline.unfinished import COUNTS, MEANS, RECORD, Progress, Unfinished, npy_header
 from pipeline.wetness import saturation, wet_and_seen
-from pipeline.windows import Splits, WindowRule
+from pipeline.windows import SPLITS, Splits, WindowRule
 
 __all__ = ["Acceptance", "TensorSet", "WindowRule", "build_tensors"]
 
@@ -85,7 +86,8 @@ def _holds(out: Path, plan: TensorPlan) -> bool:
     if found.content() != plan.manifest.content():
         return False
     if found.store != plan.manifest.store:
-        plan.manifest.write(out)
+        intensities = {"training_intensities": found.training_intensities}
+        plan.manifest.model_copy(update=intensities).write(out)
     return True
 
 
@@ -122,16 +124,17 @@ def _copy(
     manifest = plan.manifest
     saturated = saturation(store.zr, manifest.acceptance.saturation)
 
-    def read(piece: range) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+    def read(piece: range) -> tuple[NDArray[np.int16], NDArray[np.float32], NDArray[np.uint32]]:
         packed = _read(store, plan, piece)
-        return packed, wet_and_seen(packed, saturated, manifest.acceptance.block)
+        means = wet_and_seen(packed, saturated, manifest.acceptance.block)
+        return packed, means, count_intensities(packed, store.zr)
 
     length = max(1, PIECE_BYTES // (2 * manifest.height * manifest.width))
     pieces = plan.pieces(unfinished.done, length, store.shard or 1)
     progress(unfinished.done, manifest.frames)
     with unfinished.writing():
-        for packed, means in prefetch(read, pieces, THREADS):
-            unfinished.append(packed, means)
+        for packed, means, counts in prefetch(read, pieces, THREADS):
+            unfinished.append(packed, means, counts)
             progress(unfinished.done, manifest.frames)
 
 
@@ -167,7 +170,10 @@ def _replace(out: Path, folder: Path) -> None:
 
 def _finish(unfinished: Unfinished, plan: TensorPlan) -> None:
     """Write all but the frames, and let the folder be a tensor set."""
-    folder, manifest = unfinished.folder, plan.manifest
+    folder = unfinished.folder
+    manifest = plan.manifest.model_copy(
+        update={"training_intensities": _training_intensities(unfinished, plan)}
+    )
     latest = plan.start + manifest.past - 1
     np.savez(folder / WINDOWS, start=plan.start, split=plan.split, issue_time=plan.times[latest])
     np.save(folder / CONTENTS, plan.contents)
@@ -178,8 +184,17 @@ def _finish(unfinished: Unfinished, plan: TensorPlan) -> None:
             wetness.write(wet.astype("<f2").data)
             seen.write(known.astype("<f2").data)
     manifest.write(folder)
-    (folder / MEANS).unlink()
-    (folder / RECORD).unlink()
+    for name in (MEANS, COUNTS, RECORD):
+        (folder / name).unlink()
+
+
+def _training_intensities(unfinished: Unfinished, plan: TensorPlan) -> Intensities:
+    manifest = plan.manifest
+    starts = plan.start[plan.split == SPLITS.index("train")]
+    seen = np.zeros(plan.times.size, bool)
+    for step in range(manifest.past + manifest.future):
+        seen[starts + step] = True
+    return Intensities.of(plan.times[seen], unfinished.counts()[seen])
 
 
 def _window_means(

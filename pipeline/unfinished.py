@@ -6,7 +6,7 @@ import io
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
+from pipeline.intensities import CLASSES
 from pipeline.manifest import Manifest
 
-RECORD, FRAMES, MEANS = "progress.json", "frames.npy", "means.bin"
+RECORD, FRAMES = "progress.json", "frames.npy"
+MEANS, COUNTS = "means.bin", "counts.bin"
 SAVE_BYTES = 256 * 2**20
 
 
@@ -49,7 +51,7 @@ class Progress(BaseModel):
 
 
 class Unfinished:
-    """Appends frames and their block means to the files of a tensor set.
+    """Appends frames, their block means and their intensities to the files of a tensor set.
 
     Args:
         folder: Where; what it holds of another set is removed.
@@ -79,23 +81,27 @@ class Unfinished:
     @contextmanager
     def writing(self) -> Iterator[Self]:
         """Open the files behind the last frame recorded; records how far they are at the end."""
-        with (self.folder / FRAMES).open("ab") as frames, (self.folder / MEANS).open("ab") as means:
+        with ExitStack() as stack:
+            files = [stack.enter_context(path.open("ab")) for path in self._paths()]
             if not self.done:
-                frames.truncate(0)
-                frames.write(self._header)
-            for file, size in zip((frames, means), self._sizes(self.done), strict=True):
+                files[0].truncate(0)
+                files[0].write(self._header)
+            for file, size in zip(files, self._sizes(self.done), strict=True):
                 file.truncate(size)
-            self._files = (frames, means)
+            self._files = files
             try:
                 yield self
             finally:
                 self._save()
 
-    def append(self, packed: NDArray[np.int16], means: NDArray[np.float32]) -> None:
-        """Write the next frames (T, H, W) and their block means (T, 2, h, w)."""
-        frames_file, means_file = self._files
+    def append(
+        self, packed: NDArray[np.int16], means: NDArray[np.float32], counts: NDArray[np.uint32]
+    ) -> None:
+        """Write frames (T, H, W), their block means (T, 2, h, w) and counts (T, CLASSES)."""
+        frames_file, means_file, counts_file = self._files
         frames_file.write(np.ascontiguousarray(packed, "<i2").data)
         means_file.write(np.ascontiguousarray(means, "<f4").data)
+        counts_file.write(np.ascontiguousarray(counts, "<u4").data)
         self.progress.done += len(packed)
         if packed[0].nbytes * (self.done - self._saved) >= SAVE_BYTES:
             self._save()
@@ -104,16 +110,22 @@ class Unfinished:
         """(N, 2, h, w) the block means of all frames written, memory-mapped."""
         return np.memmap(self.folder / MEANS, "<f4", "r", shape=(self.done, *self.blocks))
 
-    def _sizes(self, done: int) -> tuple[int, int]:
+    def counts(self) -> NDArray[np.uint32]:
+        """(N, CLASSES) the intensities of all frames written, memory-mapped."""
+        return np.memmap(self.folder / COUNTS, "<u4", "r", shape=(self.done, CLASSES))
+
+    def _paths(self) -> tuple[Path, ...]:
+        return tuple(self.folder / name for name in (FRAMES, MEANS, COUNTS))
+
+    def _sizes(self, done: int) -> tuple[int, ...]:
         manifest = self.progress.manifest
         frames = len(self._header) + 2 * done * manifest.height * manifest.width
-        return frames, 4 * done * int(np.prod(self.blocks))
+        return frames, 4 * done * int(np.prod(self.blocks)), 4 * done * CLASSES
 
     def _holds(self, done: int) -> bool:
-        files = (self.folder / FRAMES, self.folder / MEANS)
         return all(
-            file.exists() and file.stat().st_size >= size
-            for file, size in zip(files, self._sizes(done), strict=True)
+            path.exists() and path.stat().st_size >= size
+            for path, size in zip(self._paths(), self._sizes(done), strict=True)
         )
 
     def _save(self) -> None:

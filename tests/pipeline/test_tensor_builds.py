@@ -157,8 +157,8 @@ def test_few_frames_are_in_memory_at_a_time(
             most[0] = max(most[0], waiting[0])
         return read(start, stop)
 
-    def freed(self: unfinished.Unfinished, packed: np.ndarray, means: np.ndarray) -> None:
-        append(self, packed, means)
+    def freed(self: unfinished.Unfinished, packed: np.ndarray, *sums: np.ndarray) -> None:
+        append(self, packed, *sums)
         with lock:
             waiting[0] -= len(packed)
 

@@ -1,0 +1,61 @@
+"""Which flows run by themselves, when, and with what."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.deployments.runner import RunnerDeployment
+from prefect.events import DeploymentEventTrigger
+from prefect.flows import Flow
+from prefect.schedules import Cron, Interval, Schedule
+from prefect.types.entrypoint import EntrypointType
+
+from flows.service.configuration import Configuration
+from flows.service.deployed import forecast, housekeeping, ingest, train, verify
+from flows.service.events import INGESTED, store_resource
+
+AUTOMATIC = "automatic"
+# a second run that comes while one is at it is cancelled: the first does its work
+ONE = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+
+
+def deployments(configuration: Configuration, config: Path | None) -> list[RunnerDeployment]:
+    """All that the service deploys.
+
+    Args:
+        configuration: When flows run.
+        config: Its file, which the runs read anew; None for nowcast.toml of the folder.
+    """
+    when, told = configuration.schedule, {"config": str(config) if config else None}
+    often = Interval(timedelta(minutes=configuration.cadence_minutes))
+    fresh = DeploymentEventTrigger(
+        name="forecast when frames came in",
+        expect={INGESTED},
+        match={"prefect.resource.id": store_resource(configuration.store)},
+        parameters=dict(told),
+    )
+    return [
+        _deployment(ingest, AUTOMATIC, often, told, concurrency_limit=ONE),
+        _deployment(forecast, AUTOMATIC, often, told, triggers=[fresh]),
+        _deployment(verify, "daily", Cron(when.verify_daily), told | {"span": "day"}),
+        _deployment(verify, "weekly", Cron(when.verify_weekly), told | {"span": "week"}),
+        _deployment(train, "weekly", Cron(when.train_weekly), told, concurrency_limit=ONE),
+        _deployment(housekeeping, "daily", Cron(when.housekeeping), told, concurrency_limit=ONE),
+    ]
+
+
+def _deployment(
+    flow: Flow[..., Any], name: str, schedule: Schedule, parameters: dict[str, Any], **options: Any
+) -> RunnerDeployment:
+    return RunnerDeployment.from_flow(
+        flow,
+        name,
+        schedule=schedule,
+        parameters=parameters,
+        tags=["nowcast"],
+        entrypoint_type=EntrypointType.MODULE_PATH,
+        **options,
+    )
