@@ -19,7 +19,7 @@ from flows.forecasting import fitting_forecaster, forecast_at
 from flows.program import hash_of
 from nowcast.forecasters import Forecaster, Rollout
 from pipeline.clock import clock, format_cadence
-from pipeline.forecasts import open_forecast
+from pipeline.forecasts import NETCDF, open_forecast
 from pipeline.frames import Grid
 from pipeline.store import Store
 
@@ -93,7 +93,7 @@ class Filed:
     def forecast(self, store: Store, slot: int, steps: int) -> Tensor:
         """(steps, H, W) dBZ issued at a slot, or (M, steps, H, W) of M members."""
         path, index = self.places[store.times[slot]]
-        with open_forecast(path, store.zr) as held:
+        with NETCDF, open_forecast(path, store.zr) as held:
             dbz = held["reflectivity"].isel(issue_time=index, lead_time=slice(steps))
             order = ("realization", "lead_time", "y", "x")
             fields = dbz.transpose(*order, missing_dims="ignore").to_numpy()

@@ -19,6 +19,7 @@ from flows.program import program
 from flows.scores_files import read_header
 from flows.verification import Comparison
 from nowcast.verification.tally import Tally
+from pipeline.forecasts import NETCDF
 
 SLOTS = 24
 FOLDER = "parts"
@@ -86,7 +87,8 @@ def _counted(comparison: Comparison, path: Path, wanted: Sequence[int]) -> set[i
     if not path.exists():
         return set()
     try:
-        attributes, times = read_header(path)
+        with NETCDF:
+            attributes, times = read_header(path)
     except UNREADABLE:
         return set()
     slots = _slots(comparison, times)
@@ -114,7 +116,7 @@ def write_part(job: Job, counted: xr.Dataset) -> Path:
     """
     tally, seconds = Tally.from_dataset(counted), json.loads(counted.attrs["seconds"])
     if len(job.missing) < len(job.slots):
-        with xr.open_dataset(job.path, decode_timedelta=False) as held:
+        with NETCDF, xr.open_dataset(job.path, decode_timedelta=False) as held:
             tally = Tally.from_dataset(held.load()) + tally
             earlier = json.loads(held.attrs["seconds"])
         seconds = {name: seconds[name] + earlier[name] for name in seconds}
@@ -127,7 +129,8 @@ def write_whole(path: Path, scores: xr.Dataset) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}")
     encoding = dict.fromkeys(scores.data_vars, COMPRESSION)
-    scores.to_netcdf(unfinished, engine="netcdf4", encoding=encoding)
+    with NETCDF:
+        scores.to_netcdf(unfinished, engine="netcdf4", encoding=encoding)
     return unfinished.replace(path)
 
 
@@ -135,7 +138,8 @@ def seconds_of(paths: Sequence[Path]) -> dict[str, float]:
     """Seconds of one forecast by forecaster, on average over the issue times of files."""
     spent, count = dict[str, float](), 0
     for path in paths:
-        attributes, times = read_header(path)
+        with NETCDF:
+            attributes, times = read_header(path)
         count += times.size
         for name, seconds in json.loads(attributes["seconds"]).items():
             spent[name] = spent.get(name, 0.0) + seconds

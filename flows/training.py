@@ -12,7 +12,7 @@ from typing import Any
 from flows.forecasting import PAST
 from nowcast.recipes import Recipe
 from nowcast.tasks import NowcastTask
-from nowcast.training import Progress, fit, make_fabric
+from nowcast.training import Progress, fit, is_first_process, make_fabric
 from pipeline.changes import changed_frames
 from pipeline.loader import WindowLoader
 from pipeline.places import Address
@@ -44,7 +44,8 @@ def train_network(
     """
     sets = [TensorSet.open(path) for path in tensors]
     for tensor_set in sets:
-        warn_if_outdated(tensor_set)
+        if is_first_process():
+            warn_if_outdated(tensor_set)
     if isinstance(recipe.task, NowcastTask):
         cadences = sorted({tensor_set.manifest.cadence_minutes for tensor_set in sets})
         if len(cadences) != 1:

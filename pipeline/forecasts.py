@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ from pipeline.packing import HIGHEST_DBZ, MISSING, SCALE
 from pipeline.pysteps_export import is_export, read_export
 from pipeline.reflectivity import NO_ECHO, ZR
 
+# netCDF's library is not safe for threads, and xarray guards its values but not its attributes:
+# threads take this around all they do with netCDF files
+NETCDF = threading.RLock()
 SUFFIXES = (".nc", ".zarr")
 ENCODING = {"dtype": "int16", "scale_factor": SCALE, "_FillValue": MISSING}
 REFLECTIVITY = {

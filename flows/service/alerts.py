@@ -9,25 +9,31 @@ from flows.service.events import ALERT_BEGUN, ALERT_OVER
 from flows.service.folders import Folders
 from flows.service.journal import note, records
 from flows.service.moments import wall_clock
+from flows.service.problems import span
 from flows.service.status import Status
 
 # fewer issue times of a day than these say little about a network
 ISSUE_TIMES = 24
 
 
-def raise_alerts(configuration: Configuration, status: Status) -> None:
-    """Note what has begun or is over since the last look, and tell Prefect's automations."""
+def raise_alerts(configuration: Configuration, status: Status) -> bool:
+    """Note what has begun or is over since the last look, and tell Prefect's automations.
+
+    Returns:
+        Whether there was anything to tell.
+    """
     journal = Folders(configuration.out).alerts
     before = {line["kind"]: line["begun"] for line in records([journal])}
     found = alarming(configuration, status)
-    for kind in sorted(found.keys() | before.keys()):
+    kinds = sorted(found.keys() | before.keys())
+    changed = [kind for kind in kinds if (kind in found) != before.get(kind, False)]
+    for kind in changed:
         begun = kind in found
-        if begun == before.get(kind, False):
-            continue
         told = found.get(kind, f"{kind}: over")
         note(journal, {"time": wall_clock(), "kind": kind, "begun": begun, "sentence": told})
         resource = {"prefect.resource.id": f"nowcast.alert.{kind}", "prefect.resource.name": kind}
         emit_event(ALERT_BEGUN if begun else ALERT_OVER, resource, payload={"sentence": told})
+    return bool(changed)
 
 
 def alarming(configuration: Configuration, status: Status) -> dict[str, str]:
@@ -35,8 +41,8 @@ def alarming(configuration: Configuration, status: Status) -> dict[str, str]:
     limits, found = configuration.alerts, {}
     if status.age_minutes is not None and status.age_minutes > limits.stale_minutes:
         found["stale-data"] = (
-            f"the newest frame is {status.age_minutes:.0f} minutes old, "
-            f"expected at most {limits.stale_minutes:g}"
+            f"the newest frame is {span(status.age_minutes)} old, "
+            f"expected at most {span(limits.stale_minutes)}"
         )
     if status.disk is not None and status.disk.free_gb < limits.disk_free_gb:
         found["disk"] = (

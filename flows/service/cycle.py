@@ -110,10 +110,14 @@ def due_slots(configuration: Configuration, store: Store) -> list[int]:
 
 def load_players(configuration: Configuration, store: Store) -> list[Player]:
     """Who forecasts; the network in service comes last."""
-    network = network_in_service(configuration)
     players = [_player(name, Path(name).stem, store) for name in configuration.forecasters]
-    if network is not None:
-        players.append(_player(str(network.checkpoint), network.name, store))
+    try:
+        network = network_in_service(configuration)
+    except ValueError as error:
+        players.append(Player("network", None, why=str(error)))
+    else:
+        if network is not None:
+            players.append(_player(str(network.checkpoint), network.name, store))
     return list({player.name: player for player in players}.values())
 
 

@@ -1,7 +1,6 @@
 """The flows that the service deploys: what people see and start in Prefect."""
 
-from __future__ import annotations
-
+# annotations are needed as what they are: a flow goes to its process without this module's names
 from pathlib import Path
 from typing import Annotated, Any, Literal
 

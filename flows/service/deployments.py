@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-from prefect.deployments.runner import RunnerDeployment
 from prefect.events import DeploymentEventTrigger
 from prefect.flows import Flow
 from prefect.schedules import Cron, Interval, Schedule
@@ -17,12 +17,31 @@ from flows.service.configuration import Configuration
 from flows.service.deployed import forecast, housekeeping, ingest, train, verify
 from flows.service.events import INGESTED, store_resource
 
-AUTOMATIC = "automatic"
 # a second run that comes while one is at it is cancelled: the first does its work
 ONE = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 
 
-def deployments(configuration: Configuration, config: Path | None) -> list[RunnerDeployment]:
+@dataclass(frozen=True)
+class Deployment:
+    """A flow that is deployed.
+
+    Args:
+        flow: What runs.
+        name: Of the deployment, beside that of its flow.
+        options: Of `Runner.add_flow` and `Flow.to_deployment`.
+    """
+
+    flow: Flow[..., Any]
+    name: str
+    options: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """How Prefect calls it: FLOW/NAME."""
+        return f"{self.flow.name}/{self.name}"
+
+
+def deployments(configuration: Configuration, config: Path | None) -> list[Deployment]:
     """All that the service deploys.
 
     Args:
@@ -38,24 +57,21 @@ def deployments(configuration: Configuration, config: Path | None) -> list[Runne
         parameters=dict(told),
     )
     return [
-        _deployment(ingest, AUTOMATIC, often, told, concurrency_limit=ONE),
-        _deployment(forecast, AUTOMATIC, often, told, triggers=[fresh]),
-        _deployment(verify, "daily", Cron(when.verify_daily), told | {"span": "day"}),
-        _deployment(verify, "weekly", Cron(when.verify_weekly), told | {"span": "week"}),
-        _deployment(train, "weekly", Cron(when.train_weekly), told, concurrency_limit=ONE),
-        _deployment(housekeeping, "daily", Cron(when.housekeeping), told, concurrency_limit=ONE),
+        _deployment(ingest, "ingest", often, told, concurrency_limit=ONE),
+        _deployment(forecast, "forecast", often, told, triggers=[fresh]),
+        _deployment(verify, "verify-daily", Cron(when.verify_daily), told | {"span": "day"}),
+        _deployment(verify, "verify-weekly", Cron(when.verify_weekly), told | {"span": "week"}),
+        _deployment(train, "train-weekly", Cron(when.train_weekly), told, concurrency_limit=ONE),
+        _deployment(
+            housekeeping, "housekeeping", Cron(when.housekeeping), told, concurrency_limit=ONE
+        ),
     ]
 
 
 def _deployment(
     flow: Flow[..., Any], name: str, schedule: Schedule, parameters: dict[str, Any], **options: Any
-) -> RunnerDeployment:
-    return RunnerDeployment.from_flow(
-        flow,
-        name,
-        schedule=schedule,
-        parameters=parameters,
-        tags=["nowcast"],
-        entrypoint_type=EntrypointType.MODULE_PATH,
-        **options,
+) -> Deployment:
+    usual = {"tags": ["nowcast"], "entrypoint_type": EntrypointType.MODULE_PATH}
+    return Deployment(
+        flow, name, {"schedule": schedule, "parameters": parameters} | usual | options
     )

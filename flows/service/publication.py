@@ -60,7 +60,8 @@ def publish(configuration: Configuration) -> Status:
     """Rewrite status.json and the live page, and say what somebody should look at."""
     folders = Folders(configuration.out)
     status = look(configuration, now())
-    raise_alerts(configuration, status)
+    if raise_alerts(configuration, status):
+        status = look(configuration, now())
     partial = folders.status.with_name(f".{folders.status.name}.{os.getpid()}")
     partial.write_text(status.model_dump_json(indent=2), encoding="utf-8")
     partial.replace(folders.status)

@@ -24,11 +24,11 @@ from flows.service.configuration import Configuration
 from flows.service.supervisor import api_url
 
 FLOWS: dict[str, tuple[Flow[..., Any], str]] = {
-    "ingest": (deployed.ingest, "automatic"),
-    "forecast": (deployed.forecast, "automatic"),
-    "verify": (deployed.verify, "daily"),
-    "train": (deployed.train, "weekly"),
-    "housekeeping": (deployed.housekeeping, "daily"),
+    "ingest": (deployed.ingest, "ingest"),
+    "forecast": (deployed.forecast, "forecast"),
+    "verify": (deployed.verify, "verify-daily"),
+    "train": (deployed.train, "train-weekly"),
+    "housekeeping": (deployed.housekeeping, "housekeeping"),
 }
 LOOK_SECONDS = 0.3
 

@@ -37,9 +37,13 @@ async def work(configuration: Configuration, config: Path | None) -> None:
         heartbeat_seconds=HEARTBEAT_SECONDS,
         pause_on_shutdown=False,
     )
-    ids: dict[str, UUID] = {}
-    for deployment in deployments(configuration, config):
-        ids[f"{deployment.flow_name}/{deployment.name}"] = await runner.aadd_deployment(deployment)
+    ids = {
+        # added as flows, not as deployments: so their runs are forks of what is warm
+        deployment.key: await runner.aadd_flow(
+            deployment.flow, deployment.name, **deployment.options
+        )
+        for deployment in deployments(configuration, config)
+    }
     async with get_client() as client:
         await install(configuration, client)
         crashed = await free_orphans(client, ids.values())
@@ -47,7 +51,9 @@ async def work(configuration: Configuration, config: Path | None) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(runner.start())
             group.create_task(_merge(client, list(ids.values())))
-            group.create_task(_watch(configuration, client, ids["ingest/automatic"]))
+            group.create_task(_watch(configuration, client, ids["ingest/ingest"]))
+            # what came in before, if nothing comes in now
+            await client.create_flow_run_from_deployment(ids["forecast/forecast"], tags=[ARRIVAL])
 
 
 async def _merge(client: PrefectClient, deployment_ids: list[UUID]) -> None:

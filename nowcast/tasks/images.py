@@ -119,8 +119,7 @@ class DenoiseTask:
         clean = self.scaling.encode(batch.frames)
         known = ~clean.isnan()
         filled = torch.where(known, clean, 0)
-        generator = torch.Generator(clean.device).manual_seed(_seed_of(filled))
-        noise = torch.empty_like(filled).normal_(0, self.deviation, generator=generator)
+        noise = self.deviation * torch.stack([_noise_of(image) for image in filled])
         return Example(torch.where(known, filled + noise, 0), clean, known.to(clean.dtype))
 
     def loss(self, output: Tensor, example: Example) -> Tensor:
@@ -139,5 +138,8 @@ class DenoiseTask:
         }
 
 
-def _seed_of(values: Tensor) -> int:
-    return int(values.float().contiguous().view(torch.int32).sum(dtype=torch.int64).item())
+def _noise_of(image: Tensor) -> Tensor:
+    """Normal noise that depends on this image alone, whatever else is in the batch."""
+    bits = image.float().contiguous().view(torch.int32)
+    generator = torch.Generator(image.device).manual_seed(int(bits.sum(dtype=torch.int64).item()))
+    return torch.empty_like(image).normal_(generator=generator)

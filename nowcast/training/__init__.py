@@ -4,6 +4,7 @@ from nowcast.training.fabric import make_fabric
 from nowcast.training.loop import BEST, LAST, METRICS, Progress, fit
 from nowcast.training.metrics import MetricsLog, read_metrics
 from nowcast.training.progress import progress_bar
+from nowcast.training.ranks import is_first_process
 
 __all__ = [
     "BEST",
@@ -12,6 +13,7 @@ __all__ = [
     "MetricsLog",
     "Progress",
     "fit",
+    "is_first_process",
     "make_fabric",
     "progress_bar",
     "read_metrics",

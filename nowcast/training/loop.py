@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import GeneratorType
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -41,7 +42,8 @@ def fit(
 
     The run's folder holds the averaged weights of least validation loss, the state from which a
     cut run goes on exactly, and a log with every step. SIGTERM and SIGINT end the run after the
-    step at hand, its state saved.
+    step at hand, its state saved. Several processes share every batch and end where one would;
+    the first alone writes.
 
     Args:
         recipe: What to train, and how.
@@ -60,12 +62,13 @@ def fit(
             one on other data, or nothing is known in the validation samples.
         FloatingPointError: If a gradient is not finite, before it reaches the weights.
     """
-    if not resume and any((run_dir / name).exists() for name in (BEST, LAST, METRICS)):
-        raise ValueError(f"{run_dir}: holds a run already; resume it or take another folder")
+    state = None
+    if fabric.is_global_zero:
+        state = _state_in(run_dir, recipe, resume, provenance)
+    state = fabric.broadcast(state)
     run = Run.start(recipe, fabric, provenance)
-    if (run_dir / LAST).exists():
-        run.restore(load_state(run_dir / LAST, recipe, provenance))
-    run_dir.mkdir(parents=True, exist_ok=True)
+    if state is not None:
+        run.restore(state)
     with ExitStack() as stack:
         stop = stack.enter_context(held_signals())
         log = stack.enter_context(_log_of(run, run_dir))
@@ -87,6 +90,16 @@ def fit(
     return run_dir / BEST
 
 
+def _state_in(
+    run_dir: Path, recipe: Recipe, resume: bool, provenance: Provenance | None
+) -> dict[str, Any] | None:
+    """Where the run of a folder is; None if it is yet to begin."""
+    if not resume and any((run_dir / name).exists() for name in (BEST, LAST, METRICS)):
+        raise ValueError(f"{run_dir}: holds a run already; resume it or take another folder")
+    last = run_dir / LAST
+    return load_state(last, recipe, provenance) if last.exists() else None
+
+
 def _validate(
     run: Run, validation: Batches, run_dir: Path, log: Callable[[Mapping[str, object]], None]
 ) -> None:
@@ -106,7 +119,8 @@ def _validate(
             "of persistence's; train longer or with another learning rate"
         )
         log({"step": run.step, "warning": warning})
-        warnings.warn(warning, stacklevel=3)
+        if run.fabric.is_global_zero:
+            warnings.warn(warning, stacklevel=3)
 
 
 def _save(run: Run, run_dir: Path) -> None:
@@ -129,6 +143,7 @@ def _log_of(run: Run, run_dir: Path) -> Iterator[Callable[[Mapping[str, object]]
     if not run.fabric.is_global_zero:
         yield lambda line: None  # noqa: ARG005
         return
+    run_dir.mkdir(parents=True, exist_ok=True)
     with MetricsLog(run_dir / METRICS, run.step) as log:
         yield log.write
 

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Self
 
 import torch
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 from nowcast.checkpoint import Provenance
 from nowcast.recipes import Recipe
 from nowcast.tasks import Example
+from nowcast.training.batch_norm import share_batch_norms
+from nowcast.training.ranks import added, added_numbers
 from pipeline.batch import Batch
 
 
@@ -36,10 +39,21 @@ class Run:
 
     @classmethod
     def start(cls, recipe: Recipe, fabric: Fabric, provenance: Provenance | None = None) -> Self:
-        """The run before its first step, its weights drawn by the recipe's seed."""
+        """The run before its first step, its weights drawn by the recipe's seed.
+
+        Raises:
+            ValueError: If there are more processes than samples in a batch.
+        """
+        if fabric.world_size > recipe.batch_size:
+            raise ValueError(
+                f"{recipe.name}: expected at most a process for each of the {recipe.batch_size} "
+                f"samples of a batch, found {fabric.world_size}; start fewer"
+            )
         with torch.random.fork_rng():
             torch.manual_seed(recipe.seed)
             raw = recipe.build_network()
+        if fabric.world_size > 1:
+            raw = share_batch_norms(raw)
         raw = raw.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         averaged = copy.deepcopy(raw).eval().requires_grad_(requires_grad=False)
         optimizer = torch.optim.AdamW(
@@ -61,13 +75,18 @@ class Run:
         example = self.pose(self.share(batch))
         output = self.network(example.inputs).float()
         loss = self.recipe.task.loss(output, example)
+        sums = added(self.recipe.task.scores(output.detach(), example), self.fabric)
+        known = torch.where(sums["weight"] > 0, sums["weight"], 1)
+        mean = float(sums["loss"] / known)
         self.optimizer.zero_grad()
-        self.fabric.backward(loss)
-        norm = self._clip(loss)
+        # processes have means of unequal weight, and their gradients are averaged
+        share = self.fabric.world_size * example.weight.sum() / known
+        self.fabric.backward(loss * share.to(loss.dtype))
+        norm = self._clip(mean)
         self.optimizer.step()
         self.step += 1
         self._average()
-        return self._record(rate, loss, norm, self.recipe.task.scores(output.detach(), example))
+        return self._record(rate, mean, norm, sums)
 
     def pose(self, batch: Batch) -> Example:
         """The batch as an example on the device."""
@@ -80,12 +99,12 @@ class Run:
         mine = slice(self.fabric.global_rank, None, self.fabric.world_size)
         return Batch(batch.frames[mine], None if batch.label is None else batch.label[mine])
 
-    def _clip(self, loss: Tensor) -> float:
+    def _clip(self, loss: float) -> float:
         norm = nn.utils.clip_grad_norm_(self.raw.parameters(), self.recipe.clip)
         if not math.isfinite(norm):
             raise FloatingPointError(
                 f"{self.recipe.name}, step {self.step}: expected a finite gradient, found norm "
-                f"{float(norm)} at loss {float(loss.detach())}; look for infinities in the data "
+                f"{float(norm)} at loss {loss}; look for infinities in the data "
                 "or lower the learning rate"
             )
         return float(norm)
@@ -103,13 +122,13 @@ class Run:
             averaged[key].copy_(trained[key])
 
     def _record(
-        self, rate: float, loss: Tensor, norm: float, scores: Mapping[str, Tensor]
+        self, rate: float, loss: float, norm: float, scores: Mapping[str, Tensor]
     ) -> dict[str, float]:
         now = time.perf_counter()
         seconds, self.clock = now - self.clock, now
         record = {
             "step": self.step,
-            "loss": float(loss.detach()),
+            "loss": loss,
             "learning_rate": rate,
             "gradient_norm": norm,
             "samples_per_second": self.recipe.batch_size / seconds,
@@ -118,17 +137,19 @@ class Run:
 
     @torch.no_grad()
     def validate(self, batches: Iterable[Batch]) -> dict[str, float]:
-        """The sums of the averaged weights' scores over all batches.
+        """The sums of the averaged weights' scores over all batches, which the processes share.
 
         Raises:
             ValueError: If nothing is known in any of them.
         """
         sums: dict[str, float] = {}
-        for example in map(self.pose, batches):
+        mine = islice(batches, self.fabric.global_rank, None, self.fabric.world_size)
+        for example in map(self.pose, mine):
             with self.fabric.autocast():
                 output = self.averaged(example.inputs).float()
             for key, value in self.recipe.task.scores(output, example).items():
                 sums[key] = sums.get(key, 0.0) + float(value)
+        sums = added_numbers(sums, self.fabric)
         if not sums.get("weight"):
             raise ValueError(
                 f"{self.recipe.name}: nothing is known in the validation samples; "

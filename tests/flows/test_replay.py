@@ -26,7 +26,7 @@ SERVER_KILLED, WORKER_KILLED = 10.4, 20.4
 CONFIGURATION = f"""
 checkpoint = "network.safetensors"
 cadence_minutes = {CADENCE / 60}
-catch_up_minutes = 60
+catch_up_minutes = 180
 """
 
 pytestmark = [pytest.mark.slow, pytest.mark.real]

@@ -29,14 +29,17 @@ def configuration(tmp_path: Path) -> Configuration:
 
 
 def test_everything_that_can_be_triggered_is_deployed(configuration: Configuration) -> None:
-    names = {f"{each.flow_name}/{each.name}" for each in deployments(configuration, None)}
+    names = {each.key for each in deployments(configuration, None)}
     assert {f"{name}/{deployment}" for name, (_, deployment) in FLOWS.items()} <= names
-    assert {"verify/daily", "verify/weekly"} <= names
+    assert {"verify/verify-daily", "verify/verify-weekly"} <= names
 
 
 def test_deployments_have_schedules_one_writer_and_a_form(configuration: Configuration) -> None:
-    found = {f"{each.flow_name}/{each.name}": each for each in deployments(configuration, None)}
-    ingest, forecast = found["ingest/automatic"], found["forecast/automatic"]
+    found = {
+        each.key: each.flow.to_deployment(each.name, **each.options)
+        for each in deployments(configuration, None)
+    }
+    ingest, forecast = found["ingest/ingest"], found["forecast/forecast"]
     assert ingest.schedules[0].schedule.interval == timedelta(minutes=5)
     assert ingest.concurrency_options.collision_strategy == "CANCEL_NEW"
     assert ingest.concurrency_limit == 1
