@@ -50,6 +50,9 @@ def deployments(configuration: Configuration, config: Path | None) -> list[Deplo
     """
     when, told = configuration.schedule, {"config": str(config) if config else None}
     often = Interval(timedelta(minutes=configuration.cadence_minutes))
+    seconds = 60 * configuration.timeout_minutes
+    takes_in = ingest.with_options(timeout_seconds=seconds)
+    forecasts = forecast.with_options(timeout_seconds=seconds)
     fresh = DeploymentEventTrigger(
         name="forecast when frames came in",
         expect={INGESTED},
@@ -57,8 +60,8 @@ def deployments(configuration: Configuration, config: Path | None) -> list[Deplo
         parameters=dict(told),
     )
     return [
-        _deployment(ingest, "ingest", often, told, concurrency_limit=ONE),
-        _deployment(forecast, "forecast", often, told, triggers=[fresh]),
+        _deployment(takes_in, "ingest", often, told, concurrency_limit=ONE),
+        _deployment(forecasts, "forecast", often, told, triggers=[fresh]),
         _deployment(verify, "verify-daily", Cron(when.verify_daily), told | {"span": "day"}),
         _deployment(verify, "verify-weekly", Cron(when.verify_weekly), told | {"span": "week"}),
         _deployment(train, "train-weekly", Cron(when.train_weekly), told, concurrency_limit=ONE),

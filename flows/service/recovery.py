@@ -54,6 +54,19 @@ async def merge_waiting(client: PrefectClient, deployment_ids: Collection[UUID])
     return len(merged)
 
 
+async def begun_since(client: PrefectClient, deployment_id: UUID, time: datetime) -> bool:
+    """Whether a run of a deployment has become due after a time."""
+    chosen = FlowRunFilter(
+        expected_start_time=FlowRunFilterExpectedStartTime.model_validate(
+            {"after_": time, "before_": datetime.now(UTC)}
+        )
+    )
+    ours = DeploymentFilter(id=DeploymentFilterId(any_=[deployment_id]))
+    return bool(
+        await client.read_flow_runs(flow_run_filter=chosen, deployment_filter=ours, limit=1)
+    )
+
+
 def _by_itself(run: FlowRun) -> bool:
     made_by = run.created_by.type if run.created_by else None
     return run.auto_scheduled or made_by == "AUTOMATION" or ARRIVAL in run.tags

@@ -14,13 +14,12 @@ from prefect.runner import Runner
 from flows.service.automations import HEARTBEAT_SECONDS, install
 from flows.service.configuration import Configuration
 from flows.service.deployments import deployments
-from flows.service.folders import Folders
-from flows.service.inbox import Inbox
-from flows.service.recovery import ARRIVAL, free_orphans, merge_waiting
+from flows.service.recovery import free_orphans, merge_waiting
 from flows.service.warm import keep_warm
+from flows.service.watch import Watch
 
 AT_ONCE = 4
-QUERY_SECONDS = 1.0
+QUERY_SECONDS = 0.5
 LOOK_SECONDS = 0.5
 START_SECONDS = 90
 
@@ -51,9 +50,8 @@ async def work(configuration: Configuration, config: Path | None) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(runner.start())
             group.create_task(_merge(client, list(ids.values())))
-            group.create_task(_watch(configuration, client, ids["ingest/ingest"]))
-            # what came in before, if nothing comes in now
-            await client.create_flow_run_from_deployment(ids["forecast/forecast"], tags=[ARRIVAL])
+            watch = Watch(configuration, client, ids["ingest/ingest"], ids["forecast/forecast"])
+            group.create_task(watch.look_out())
 
 
 async def _merge(client: PrefectClient, deployment_ids: list[UUID]) -> None:
@@ -70,18 +68,6 @@ async def _server_is_up() -> None:
                 return
             await asyncio.sleep(LOOK_SECONDS)
         raise ConnectionError(f"{client.api_url}: expected Prefect's server, nobody answers")
-
-
-async def _watch(configuration: Configuration, client: PrefectClient, ingest: UUID) -> None:
-    """Start an ingest as soon as files arrive, one at a time."""
-    inbox = Inbox(configuration.inbox, Folders(configuration.out).ledger)
-    while True:
-        if await asyncio.to_thread(inbox.arrivals):
-            run = await client.create_flow_run_from_deployment(ingest, tags=[ARRIVAL])
-            while not run.state or not run.state.is_final():
-                await asyncio.sleep(LOOK_SECONDS)
-                run = await client.read_flow_run(run.id)
-        await asyncio.sleep(LOOK_SECONDS)
 
 
 def main() -> None:
