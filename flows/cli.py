@@ -12,6 +12,7 @@ from flows import terminal
 from flows.commands.archive import check, compact, export, info, ingest
 from flows.commands.demonstration import demo
 from flows.commands.forecasts import forecast, merge, tensors, train, verify
+from flows.commands.images import classify
 from flows.commands.lineage import lineage
 from flows.commands.service import serve, trigger
 from flows.commands.sources import catalog, fetch
@@ -32,6 +33,7 @@ COMMANDS = (
     verify,
     merge,
     lineage,
+    classify,
     serve,
     status,
     trigger,

@@ -30,7 +30,9 @@ def serve(config: ConfigFile = None) -> None:
 
 
 def trigger(
-    flow: Annotated[str, typer.Argument(help="ingest, forecast, verify, train or housekeeping.")],
+    flow: Annotated[
+        str, typer.Argument(help="ingest, forecast, verify, train, classify or housekeeping.")
+    ],
     parameters: Annotated[
         list[str] | None,
         typer.Option("-p", "--parameter", help="name=value; repeatable.", metavar="NAME=VALUE"),

@@ -14,7 +14,7 @@ from prefect.schedules import Cron, Interval, Schedule
 from prefect.types.entrypoint import EntrypointType
 
 from flows.service.configuration import Configuration
-from flows.service.deployed import forecast, housekeeping, ingest, train, verify
+from flows.service.deployed import classify, forecast, housekeeping, ingest, train, verify
 from flows.service.events import INGESTED, store_resource
 
 # a second run that comes while one is at it is cancelled: the first does its work
@@ -68,11 +68,16 @@ def deployments(configuration: Configuration, config: Path | None) -> list[Deplo
         _deployment(
             housekeeping, "housekeeping", Cron(when.housekeeping), told, concurrency_limit=ONE
         ),
+        _deployment(classify, "classify", None, {}),
     ]
 
 
 def _deployment(
-    flow: Flow[..., Any], name: str, schedule: Schedule, parameters: dict[str, Any], **options: Any
+    flow: Flow[..., Any],
+    name: str,
+    schedule: Schedule | None,
+    parameters: dict[str, Any],
+    **options: Any,
 ) -> Deployment:
     usual = {"tags": ["nowcast"], "entrypoint_type": EntrypointType.MODULE_PATH}
     return Deployment(

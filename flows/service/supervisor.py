@@ -125,6 +125,8 @@ def environment_of(configuration: Configuration) -> dict[str, str]:
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(keep.runs_days * DAY),
         "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"P{keep.logs_days}D",
         "PREFECT_CLIENT_RETRY_JITTER_FACTOR": "0.3",
+        # the next runs, not those of an hour: they are many where cycles are short
+        "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME": "PT3M",
         # SQLite may keep a request waiting for a minute; asking again is quicker
         "PREFECT_API_REQUEST_TIMEOUT": "15",
         "OMP_WAIT_POLICY": "PASSIVE",

@@ -28,6 +28,7 @@ FLOWS: dict[str, tuple[Flow[..., Any], str]] = {
     "forecast": (deployed.forecast, "forecast"),
     "verify": (deployed.verify, "verify-daily"),
     "train": (deployed.train, "train-weekly"),
+    "classify": (deployed.classify, "classify"),
     "housekeeping": (deployed.housekeeping, "housekeeping"),
 }
 LOOK_SECONDS = 0.3
@@ -81,9 +82,9 @@ def start_run(
     if name not in FLOWS:
         raise ValueError(f"no flow {name!r}; there are {', '.join(FLOWS)}")
     given = dict(map(_parsed, parameters))
-    if config is not None:
-        given = {"config": str(config.absolute())} | given
     flow, deployment = FLOWS[name]
+    if config is not None and "config" in flow.parameters.properties:
+        given = {"config": str(config.absolute())} | given
     check(flow, given)
     url = api_url(configuration)
     with temporary_settings({PREFECT_API_URL: url}):

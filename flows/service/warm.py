@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
-from threading import Timer
+from threading import Thread, Timer
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,7 +25,7 @@ PRELOADED = [
 LEAVE_SECONDS = 10.0
 # the others end sooner than anybody would miss a heartbeat, and every heartbeat is an event that
 # the server writes into automations: on SQLite, where one may write at a time, too many
-WITH_HEARTBEAT = {"train", "verify", "housekeeping"}
+WITH_HEARTBEAT = {"train", "verify", "housekeeping", "classify"}
 
 
 class WarmProcess(ForkServerProcess):
@@ -30,6 +33,7 @@ class WarmProcess(ForkServerProcess):
 
     def run(self) -> None:
         """Do the work."""
+        Thread(target=_end_with_parent, daemon=True).start()
         code = 1
         try:
             super().run()
@@ -56,6 +60,15 @@ def keep_warm() -> None:
     context = WarmContext()
     context.set_forkserver_preload(PRELOADED)
     vars(flow_engine)["multiprocessing"] = SimpleNamespace(get_context=lambda _: context)
+
+
+def _end_with_parent() -> None:
+    """End when the worker does: whoever comes after it begins anew, and may write at once."""
+    parent = parent_process()
+    if parent is None:
+        return
+    wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _spare_heartbeats() -> None:

@@ -16,7 +16,7 @@ from flows.service import deployed, lateness
 from flows.service.automations import install
 from flows.service.configuration import Configuration
 from flows.service.deployments import deployments
-from flows.service.recovery import ARRIVAL, free_orphans, merge_waiting
+from flows.service.recovery import ARRIVAL, begun_since, free_orphans, merge_waiting
 from flows.service.trigger import FLOWS, check
 
 pytestmark = pytest.mark.usefixtures("prefect")
@@ -146,3 +146,16 @@ def test_only_a_scheduled_run_that_is_late_by_a_cadence_is_skipped(
     context = FlowRunContext.model_construct(flow_run=run)
     monkeypatch.setattr(lateness.FlowRunContext, "get", lambda: context)
     assert bool(lateness.too_late(5, now)) == skipped
+
+
+def test_a_run_that_an_event_started_is_seen() -> None:
+    async def outcome() -> tuple[bool, bool]:
+        async with get_client() as client:
+            deployment = await _deployment(client, "begun")
+            began = datetime.now(UTC)
+            before = await begun_since(client, deployment, began)
+            await client.create_flow_run_from_deployment(deployment)
+            await asyncio.sleep(0.1)
+            return before, await begun_since(client, deployment, began)
+
+    assert asyncio.run(outcome()) == (False, True)
