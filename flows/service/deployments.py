@@ -20,6 +20,9 @@ from flows.service.events import INGESTED, store_resource
 # a second run that comes while one is at it is cancelled: the first does its work
 ONE = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 
+# what the form of an image benchmark begins with
+FIRST_CLASSIFICATION = {"data": "fashion_mnist", "recipe": "vgg-small", "out": "classified"}
+
 
 @dataclass(frozen=True)
 class Deployment:
@@ -68,7 +71,7 @@ def deployments(configuration: Configuration, config: Path | None) -> list[Deplo
         _deployment(
             housekeeping, "housekeeping", Cron(when.housekeeping), told, concurrency_limit=ONE
         ),
-        _deployment(classify, "classify", None, {}),
+        _deployment(classify, "classify", None, FIRST_CLASSIFICATION),
     ]
 
 

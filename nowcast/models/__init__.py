@@ -7,13 +7,62 @@ from collections.abc import Mapping
 
 from torch import nn
 
+from nowcast.models.alexnet import AlexNet
+from nowcast.models.cnn import CNN, SmallVGG
 from nowcast.models.convlstm import ConvLSTM
 from nowcast.models.convnet import ConvNet
+from nowcast.models.efficientnet import EfficientNet
+from nowcast.models.googlenet import GoogLeNet
+from nowcast.models.lenet import LeNet
+from nowcast.models.mlp import MLP
+from nowcast.models.pretrained import load_pretrained
+from nowcast.models.resnet import CifarResNet, ResNet
 from nowcast.models.unet import UNet
+from nowcast.models.vgg import VGG
+from nowcast.models.vit import VIT_B16, VIT_TINY, ViT
+from nowcast.models.wide_resnet import WideResNet
 
-__all__ = ["MODELS", "ConvLSTM", "ConvNet", "UNet", "build_network", "check_options"]
+__all__ = [
+    "CNN",
+    "MLP",
+    "MODELS",
+    "VGG",
+    "VIT_B16",
+    "VIT_TINY",
+    "AlexNet",
+    "CifarResNet",
+    "ConvLSTM",
+    "ConvNet",
+    "EfficientNet",
+    "GoogLeNet",
+    "LeNet",
+    "ResNet",
+    "SmallVGG",
+    "UNet",
+    "ViT",
+    "WideResNet",
+    "build_network",
+    "check_options",
+    "load_pretrained",
+]
 
-MODELS: dict[str, type[nn.Module]] = {"unet": UNet, "convlstm": ConvLSTM, "convnet": ConvNet}
+MODELS: dict[str, type[nn.Module]] = {
+    "unet": UNet,
+    "convlstm": ConvLSTM,
+    "convnet": ConvNet,
+    "mlp": MLP,
+    "lenet": LeNet,
+    "cnn": CNN,
+    "vgg-small": SmallVGG,
+    "alexnet": AlexNet,
+    "vgg": VGG,
+    "googlenet": GoogLeNet,
+    "resnet": ResNet,
+    "resnet-cifar": CifarResNet,
+    "resnet-wide": WideResNet,
+    "efficientnet-b0": EfficientNet,
+    "vit": ViT,
+}
 
 
 def check_options(name: str, options: Mapping[str, object]) -> None:

@@ -33,7 +33,9 @@ def test_a_deployment_of_the_pool_fits_its_flow(deployment: dict[str, Any]) -> N
     flow = getattr(deployed, name)
     assert isinstance(flow, Flow)
     fitted = flow.validate_parameters(deployment["parameters"])
-    assert fitted.items() >= deployment["parameters"].items()
+    assert {key: str(fitted[key]) for key in deployment["parameters"]} == {
+        key: str(value) for key, value in deployment["parameters"].items()
+    }
     assert deployment["concurrency_limit"]["limit"] == 1
 
 
@@ -41,13 +43,15 @@ def test_the_pool_runs_what_one_machine_runs() -> None:
     served = {entry.key: entry.options for entry in deployments(Configuration(), None)}
     assert {title(deployment) for deployment in NAMED} == served.keys()
     for deployment in NAMED:
-        same, (schedule,) = served[title(deployment)], deployment["schedules"]
+        same, schedules = served[title(deployment)], deployment["schedules"]
         assert same["parameters"] == deployment["parameters"]
         assert same["tags"] == deployment["tags"]
-        if "cron" in schedule:
-            assert schedule["cron"] == same["schedule"].cron
-        else:
-            assert schedule["interval"] == same["schedule"].interval.total_seconds()
+        assert len(schedules) == int(same["schedule"] is not None)
+        for schedule in schedules:
+            if "cron" in schedule:
+                assert schedule["cron"] == same["schedule"].cron
+            else:
+                assert schedule["interval"] == same["schedule"].interval.total_seconds()
 
 
 def test_frames_of_any_store_start_a_forecast() -> None:
