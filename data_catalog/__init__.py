@@ -2,6 +2,15 @@
 
 from data_catalog.catalog import Catalog, load_catalog
 from data_catalog.download import fetch
-from data_catalog.product import Entry, ImageSet, Period, Product
+from data_catalog.product import Entry, ImageSet, Period, Product, RemoteFile
 
-__all__ = ["Catalog", "Entry", "ImageSet", "Period", "Product", "fetch", "load_catalog"]
+__all__ = [
+    "Catalog",
+    "Entry",
+    "ImageSet",
+    "Period",
+    "Product",
+    "RemoteFile",
+    "fetch",
+    "load_catalog",
+]

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 Text = Annotated[str, Field(min_length=1)]
 SnakeCase = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
+Address = Annotated[str, Field(pattern=r"^https?://[^/]+/.*[^/]$")]
+Checksum = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Split = Literal["train", "validation", "test"]
 
 
@@ -37,6 +39,18 @@ class Period(_Frozen):
         return self
 
 
+class RemoteFile(_Frozen):
+    """One file to download; its name is the last part of the address."""
+
+    source_url: Address
+    sha256: Checksum
+
+    @property
+    def name(self) -> str:
+        """The file's name, as the address spells it."""
+        return self.source_url.partition("#")[0].partition("?")[0].rpartition("/")[2]
+
+
 class Entry(_Frozen):
     """What every data set states.
 
@@ -46,6 +60,7 @@ class Entry(_Frozen):
         licence: SPDX where known, otherwise what the provider states.
         obtain: One sentence: where a person gets the data.
         source_url: One file to download, with its `sha256`; both or neither.
+        files: Several files to download, in place of source_url and sha256.
         notes: Traps and remarks.
     """
 
@@ -53,15 +68,27 @@ class Entry(_Frozen):
     title: Text
     licence: Text
     obtain: Text
-    source_url: Annotated[str, Field(pattern=r"^https?://[^/]+/.*[^/]$")] | None = None
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    source_url: Address | None = None
+    sha256: Checksum | None = None
+    files: tuple[RemoteFile, ...] = ()
     notes: str = ""
 
     @model_validator(mode="after")
     def _address_has_its_checksum(self) -> Self:
         if (self.source_url is None) != (self.sha256 is None):
             raise ValueError("expected source_url and sha256 together, found only one of them")
+        if self.files and self.source_url is not None:
+            raise ValueError("expected source_url or files, found both")
+        if len({file.name for file in self.files}) < len(self.files):
+            raise ValueError("expected files of different names, found one name twice")
         return self
+
+    @property
+    def downloads(self) -> tuple[RemoteFile, ...]:
+        """All files to download; none where a person has to obtain them."""
+        if self.source_url is None or self.sha256 is None:
+            return self.files
+        return (RemoteFile(source_url=self.source_url, sha256=self.sha256),)
 
 
 class Product(Entry):
@@ -121,7 +148,9 @@ class ImageSet(Entry):
     """
 
     task: Literal["classify", "denoise", "segment"]
-    format: Literal["idx", "class_folders", "zipped_class_folders", "image_mask_pairs"]
+    format: Literal[
+        "idx", "class_folders", "zipped_class_folders", "cifar_batches", "image_mask_pairs"
+    ]
     classes: Annotated[tuple[Text, ...], Field(min_length=2)]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ ENTRY: dict[str, Any] = {
     "zr_a": 200,
     "zr_b": 1.6,
 }
+FILE = {"source_url": "https://example.org/b.zip?x=/c", "sha256": "0" * 64}
 SHIPPED = load_catalog()
 TOML = """
 [products.mine]
@@ -91,6 +93,10 @@ def test_a_name_that_is_not_there_is_answered_with_those_that_are() -> None:
         ({"sha256": "0" * 64}, "source_url and sha256 together"),
         ({"source_url": "file:///etc/passwd", "sha256": "0" * 64}, "should match pattern"),
         ({"source_url": "https://example.org/a", "sha256": "abc"}, "should match pattern"),
+        ({"files": [{"source_url": "ftp://a.org/b", "sha256": "0" * 64}]}, "should match pattern"),
+        ({"files": [{"source_url": "https://a.org/b"}]}, "Field required"),
+        ({"files": [FILE, FILE]}, "files of different names, found one name twice"),
+        ({"files": [FILE], **FILE}, "source_url or files, found both"),
         ({"tolerance_seconds": 150}, "below half the cadence of 5 min, found 150"),
         ({"tolerance_seconds": -1}, "greater than or equal to 0"),
         ({"splits": {"holdout": []}}, "'train', 'validation' or 'test'"),
@@ -162,3 +168,35 @@ def test_a_bad_catalog_is_refused_in_one_sentence(text: str, reason: str, tmp_pa
 def test_a_catalog_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected a catalog in TOML, found"):
         load_catalog([tmp_path / "none.toml"])
+
+
+def test_an_entry_lists_what_there_is_to_download() -> None:
+    assert Product(**ENTRY).downloads == ()
+    (one,) = Product(**ENTRY, **FILE).downloads
+    (same,) = Product(**ENTRY, files=[FILE]).downloads
+    assert one == same
+    assert one.name == "b.zip"
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+def test_the_idx_sets_are_fetched_by_the_names_that_are_read(name: str) -> None:
+    found = [file.name for file in SHIPPED.image_set(name).downloads]
+    assert found == [
+        f"{part}-{kind}-ubyte.gz"
+        for part in ("train", "t10k")
+        for kind in ("images-idx3", "labels-idx1")
+    ]
+
+
+@pytest.mark.real
+def test_the_checksums_are_those_of_the_files_that_are_official(data_dir: Path) -> None:
+    for file in SHIPPED.image_set("fashion_mnist").downloads:
+        if "labels" in file.name:
+            content = (data_dir / "fashion_mnist" / file.name).read_bytes()
+            assert hashlib.sha256(content).hexdigest() == file.sha256
+
+
+def test_cifar_comes_as_the_archives_of_its_page() -> None:
+    assert [len(SHIPPED.image_set(name).classes) for name in ("cifar10", "cifar100")] == [10, 100]
+    names = [SHIPPED.image_set(name).downloads[0].name for name in ("cifar10", "cifar100")]
+    assert names == ["cifar-10-python.tar.gz", "cifar-100-python.tar.gz"]
