@@ -115,6 +115,37 @@ class ZScore:
 
 
 @dataclass(frozen=True)
+class MeanDeviation:
+    """(values − mean) / deviation, each channel (the third axis from the last) with its own."""
+
+    means: tuple[float, ...]
+    deviations: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        alike = len(self.means) == len(self.deviations) > 0
+        if not (alike and all(deviation > 0 for deviation in self.deviations)):
+            raise ValueError(
+                "mean-deviation scaling: expected as many means as deviations > 0, found "
+                f"{self.means} and {self.deviations}"
+            )
+
+    def encode(self, values: Tensor) -> Tensor:
+        """Scaled."""
+        mean, deviation = self._by_channel(values)
+        return (values - mean) / deviation
+
+    def decode(self, scaled: Tensor) -> Tensor:
+        """In physical units."""
+        mean, deviation = self._by_channel(scaled)
+        return scaled * deviation + mean
+
+    def _by_channel(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        numbers = torch.tensor([self.means, self.deviations], dtype=like.dtype, device=like.device)
+        mean, deviation = numbers[..., None, None] if like.ndim > 2 else numbers
+        return mean, deviation
+
+
+@dataclass(frozen=True)
 class MinMax:
     """(values − low) / (high − low): 0 to 1 between them, linear beyond."""
 
@@ -190,6 +221,7 @@ SCALINGS: dict[str, type[Scaling]] = {
     "clip": Clip,
     "log": Log,
     "zscore": ZScore,
+    "mean_deviation": MeanDeviation,
     "minmax": MinMax,
     "quantile": Quantile,
 }

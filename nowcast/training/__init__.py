@@ -2,7 +2,7 @@
 
 from nowcast.training.fabric import make_fabric
 from nowcast.training.loop import BEST, LAST, METRICS, Progress, fit
-from nowcast.training.metrics import MetricsLog, read_metrics
+from nowcast.training.metrics import CurvePoint, MetricsLog, learning_curve, read_metrics
 from nowcast.training.progress import progress_bar
 from nowcast.training.ranks import is_first_process
 
@@ -10,10 +10,12 @@ __all__ = [
     "BEST",
     "LAST",
     "METRICS",
+    "CurvePoint",
     "MetricsLog",
     "Progress",
     "fit",
     "is_first_process",
+    "learning_curve",
     "make_fabric",
     "progress_bar",
     "read_metrics",

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from itertools import takewhile
 from pathlib import Path
 from types import GeneratorType
 from typing import Any
@@ -16,10 +17,11 @@ from lightning_fabric import Fabric
 
 from nowcast.checkpoint import Provenance, load_state, save_checkpoint, save_state
 from nowcast.recipes import Recipe
-from nowcast.training.metrics import MetricsLog
+from nowcast.training.metrics import MetricsLog, over_persistence
 from nowcast.training.progress import progress_bar
-from nowcast.training.run import Run, over_persistence
+from nowcast.training.run import Run
 from nowcast.training.signals import StopRequest, held_signals, stop_by
+from nowcast.training.weights import learning_rate
 from pipeline.batch import Batch, Batches
 
 Progress = Callable[[int, Mapping[str, float]], None]
@@ -43,7 +45,8 @@ def fit(
     The run's folder holds the averaged weights of least validation loss, the state from which a
     cut run goes on exactly, and a log with every step. SIGTERM and SIGINT end the run after the
     step at hand, its state saved. Several processes share every batch and end where one would;
-    the first alone writes.
+    the first alone writes. A recipe that counts epochs takes the `steps_per_epoch` of the training
+    batches, where they have one.
 
     Args:
         recipe: What to train, and how.
@@ -62,19 +65,22 @@ def fit(
             one on other data, or nothing is known in the validation samples.
         FloatingPointError: If a gradient is not finite, before it reaches the weights.
     """
+    recipe = _counted(recipe, train)
     state = None
     if fabric.is_global_zero:
         state = _state_in(run_dir, recipe, resume, provenance)
     state = fabric.broadcast(state)
-    run = Run.start(recipe, fabric, provenance)
+    run = Run.start(recipe, fabric, provenance, resumed=state is not None)
     if state is not None:
         run.restore(state)
     with ExitStack() as stack:
         stop = stack.enter_context(held_signals())
+        stack.enter_context(torch.random.fork_rng())
         log = stack.enter_context(_log_of(run, run_dir))
         if progress is None and fabric.is_global_zero and sys.stderr.isatty():
             progress = stack.enter_context(progress_bar(recipe.name, recipe.steps))
-        for batch in stack.enter_context(_closed(train.stream(run.step, recipe.steps))):
+        batches = stack.enter_context(_closed(train.stream(run.step, recipe.steps)))
+        for batch in takewhile(lambda _: not run.best.exhausted, batches):
             record = run.train_step(batch)
             log(record)
             if progress:
@@ -88,6 +94,12 @@ def fit(
             if asked:
                 stop_by(stop.signal or signal.SIGTERM)
     return run_dir / BEST
+
+
+def _counted(recipe: Recipe, train: Batches) -> Recipe:
+    """The recipe with the steps of its epochs, where the batches know how many one has."""
+    steps_per_epoch = getattr(train, "steps_per_epoch", None)
+    return recipe if steps_per_epoch is None else recipe.for_data(steps_per_epoch)
 
 
 def _state_in(
@@ -106,13 +118,12 @@ def _validate(
     """Score the averaged weights, keep them if they are the best so far, warn if none learned."""
     sums = run.validate(validation.sweep())
     ratio = over_persistence(sums)
-    log({"step": run.step, "validation": sums, **ratio})
-    if sums["loss"] / sums["weight"] < run.best_loss:
-        run.best_loss = sums["loss"] / sums["weight"]
-        if run.fabric.is_global_zero:
-            save_checkpoint(
-                run_dir / BEST, run.averaged, run.recipe, run.step, sums, run.provenance
-            )
+    log({"step": run.step, **_progress(run), "validation": sums, "train": run.sums, **ratio})
+    run.sums = {}
+    if run.best.improves(sums) and run.fabric.is_global_zero:
+        save_checkpoint(run_dir / BEST, run.averaged, run.recipe, run.step, sums, run.provenance)
+    if run.best.exhausted:
+        log({"step": run.step, "stopped": f"no better validation for {run.best.stale} times"})
     if run.step == run.recipe.steps and min(ratio.values(), default=0) > STUCK:
         warning = (
             f"{run.recipe.name}: the validation loss is still {ratio['loss_over_persistence']:.3f} "
@@ -121,6 +132,13 @@ def _validate(
         log({"step": run.step, "warning": warning})
         if run.fabric.is_global_zero:
             warnings.warn(warning, stacklevel=3)
+
+
+def _progress(run: Run) -> dict[str, float]:
+    """The epochs so far, where the recipe counts them, and the last step's learning rate."""
+    recipe = run.recipe
+    epoch = {"epoch": run.step * recipe.epochs / recipe.steps} if recipe.epochs else {}
+    return {**epoch, "learning_rate": learning_rate(recipe, run.step - 1)}
 
 
 def _save(run: Run, run_dir: Path) -> None:

@@ -36,3 +36,12 @@ def added_numbers(sums: Mapping[str, float], fabric: Fabric) -> dict[str, float]
     for name, value in (entry for one in every for entry in one.items()):
         total[name] = total.get(name, 0.0) + value
     return total
+
+
+def seed_chance(seed: int, step: int, fabric: Fabric) -> None:
+    """Make what a network leaves to chance depend on the seed, the step and the process alone."""
+    number = (seed << 40) + (step << 10) + fabric.global_rank
+    if fabric.device.type == "cpu":
+        torch.default_generator.manual_seed(number)  # 60 µs less than for every device
+    else:
+        torch.manual_seed(number)

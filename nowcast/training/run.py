@@ -18,13 +18,27 @@ from nowcast.checkpoint import Provenance
 from nowcast.recipes import Recipe
 from nowcast.tasks import Example
 from nowcast.training.batch_norm import share_batch_norms
-from nowcast.training.ranks import added, added_numbers
+from nowcast.training.best import Best
+from nowcast.training.metrics import accuracy, over_persistence
+from nowcast.training.ranks import added, added_numbers, seed_chance
+from nowcast.training.weights import (
+    Average,
+    Freezing,
+    first_weights,
+    learning_rate,
+    optimiser_of,
+    restore_optimiser,
+    total_norm,
+)
 from pipeline.batch import Batch
 
 
 @dataclass
 class Run:
-    """A network in training, the average of its weights, and how far it is."""
+    """A network in training, the average of its weights, and how far it is.
+
+    Without an average the averaged network is the trained one itself.
+    """
 
     recipe: Recipe
     fabric: Fabric
@@ -32,35 +46,58 @@ class Run:
     averaged: nn.Module
     network: nn.Module
     optimizer: torch.optim.Optimizer
+    freezing: Freezing
     provenance: Provenance | None = None
     step: int = 0
-    best_loss: float = math.inf
+    sums: dict[str, float] = field(default_factory=dict)
     clock: float = field(default_factory=time.perf_counter)
 
+    def __post_init__(self) -> None:
+        own = self.averaged is self.raw
+        self._average = None if own else Average(self.averaged, self.raw, self.recipe.ema)
+        self.best = Best(self.recipe)
+        self._weights = list(self.raw.parameters())
+        self._changes = self.freezing.changes
+        self._resume_training()
+
     @classmethod
-    def start(cls, recipe: Recipe, fabric: Fabric, provenance: Provenance | None = None) -> Self:
-        """The run before its first step, its weights drawn by the recipe's seed.
+    def start(
+        cls,
+        recipe: Recipe,
+        fabric: Fabric,
+        provenance: Provenance | None = None,
+        *,
+        resumed: bool = False,
+    ) -> Self:
+        """The run before its first step, its weights drawn by the recipe's seed or pretrained.
+
+        Args:
+            recipe: What to train, and how.
+            fabric: Where to compute.
+            provenance: What the batches are made from.
+            resumed: Whether `restore` follows, so that pretrained weights need not be read.
 
         Raises:
-            ValueError: If there are more processes than samples in a batch.
+            ValueError: If there are more processes than samples in a batch, the recipe freezes
+                what is not there, or its pretrained weights do not fit.
         """
         if fabric.world_size > recipe.batch_size:
             raise ValueError(
                 f"{recipe.name}: expected at most a process for each of the {recipe.batch_size} "
                 f"samples of a batch, found {fabric.world_size}; start fewer"
             )
-        with torch.random.fork_rng():
-            torch.manual_seed(recipe.seed)
-            raw = recipe.build_network()
+        raw = first_weights(recipe, resumed=resumed)
         if fabric.world_size > 1:
             raw = share_batch_norms(raw)
         raw = raw.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        averaged = copy.deepcopy(raw).eval().requires_grad_(requires_grad=False)
-        optimizer = torch.optim.AdamW(
-            raw.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
-        )
+        averaged = raw
+        if recipe.ema:
+            averaged = copy.deepcopy(raw).eval().requires_grad_(requires_grad=False)
+        freezing = Freezing.of(recipe, raw)
+        freezing.apply(raw, 0, shared=fabric.world_size > 1)
+        optimizer = optimiser_of(recipe, raw)
         network, wrapped = fabric.setup(raw, optimizer)
-        return cls(recipe, fabric, raw, averaged, network, wrapped, provenance)
+        return cls(recipe, fabric, raw, averaged, network, wrapped, freezing, provenance)
 
     def train_step(self, batch: Batch) -> dict[str, float]:
         """One step of the optimiser, and its line of the log.
@@ -70,23 +107,55 @@ class Run:
         """
         rate = learning_rate(self.recipe, self.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.network.train()
+            group["lr"] = rate * group.get("scale", 1.0)
+        if self.step in self._changes:
+            self._resume_training()
+        seed_chance(self.recipe.seed, self.step, self.fabric)
         example = self.pose(self.share(batch))
-        output = self.network(example.inputs).float()
+        output = self._answer(example.inputs).float()
         loss = self.recipe.task.loss(output, example)
-        sums = added(self.recipe.task.scores(output.detach(), example), self.fabric)
-        known = torch.where(sums["weight"] > 0, sums["weight"], 1)
-        mean = float(sums["loss"] / known)
-        self.optimizer.zero_grad()
-        # processes have means of unequal weight, and their gradients are averaged
-        share = self.fabric.world_size * example.weight.sum() / known
-        self.fabric.backward(loss * share.to(loss.dtype))
+        scores = added(self.recipe.task.scores(output.detach(), example), self.fabric)
+        sums = {name: float(value) for name, value in scores.items()}
+        mean = sums["loss"] / (sums["weight"] or 1)
+        for weight in self._weights:
+            weight.grad = None
+        self._backward(loss, example, sums["weight"])
         norm = self._clip(mean)
         self.optimizer.step()
         self.step += 1
-        self._average()
-        return self._record(rate, mean, norm, sums)
+        if self._average:
+            self._average.follow(self.step)
+        self._add(sums)
+        return self._record(rate, mean, norm, sums, len(batch.frames))
+
+    def _answer(self, inputs: Tensor) -> Tensor:
+        """The network's output; Fabric's wrapper is needed only to share it."""
+        output: Tensor
+        if self.fabric.world_size > 1:
+            output = self.network(inputs)
+        else:
+            with self.fabric.autocast():
+                output = self.raw(inputs)
+        return output
+
+    def _backward(self, loss: Tensor, example: Example, weight: float) -> None:
+        """Gradients of the mean over all processes' samples; theirs are averaged."""
+        world = self.fabric.world_size
+        if world > 1:
+            loss = loss * (world * example.weight.sum() / (weight or 1)).to(loss.dtype)
+        self.fabric.backward(loss)
+        if world > 1 and self._changes:
+            self.freezing.forget(self.raw, self.step)
+
+    def _resume_training(self) -> None:
+        """Training mode, but for what is frozen at the next step."""
+        self.network.train()
+        if self._changes:
+            self.freezing.apply(self.raw, self.step, shared=self.fabric.world_size > 1)
+
+    def _add(self, sums: Mapping[str, float]) -> None:
+        for name, value in sums.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
 
     def pose(self, batch: Batch) -> Example:
         """The batch as an example on the device."""
@@ -96,33 +165,27 @@ class Run:
 
     def share(self, batch: Batch) -> Batch:
         """This process's samples of a batch that all processes drew alike."""
+        if self.fabric.world_size == 1:
+            return batch
         mine = slice(self.fabric.global_rank, None, self.fabric.world_size)
         return Batch(batch.frames[mine], None if batch.label is None else batch.label[mine])
 
     def _clip(self, loss: float) -> float:
-        norm = nn.utils.clip_grad_norm_(self.raw.parameters(), self.recipe.clip)
+        gradients = [weight.grad for weight in self._weights if weight.grad is not None]
+        total = total_norm(gradients)
+        norm = float(total)
         if not math.isfinite(norm):
             raise FloatingPointError(
                 f"{self.recipe.name}, step {self.step}: expected a finite gradient, found norm "
-                f"{float(norm)} at loss {loss}; look for infinities in the data "
+                f"{norm} at loss {loss}; look for infinities in the data "
                 "or lower the learning rate"
             )
-        return float(norm)
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        """Move the averaged weights towards the trained ones, faster at the very start."""
-        keep = min(self.recipe.ema, self.step / (self.step + 10))
-        averaged, trained = self.averaged.state_dict(), self.raw.state_dict()
-        rising = [key for key, value in trained.items() if value.is_floating_point()]
-        torch._foreach_lerp_(
-            [averaged[key] for key in rising], [trained[key] for key in rising], 1 - keep
-        )
-        for key in trained.keys() - set(rising):
-            averaged[key].copy_(trained[key])
+        if self.recipe.clip is not None:
+            nn.utils.clip_grads_with_norm_(self._weights, self.recipe.clip, total)
+        return norm
 
     def _record(
-        self, rate: float, loss: float, norm: float, scores: Mapping[str, Tensor]
+        self, rate: float, loss: float, norm: float, sums: Mapping[str, float], samples: int
     ) -> dict[str, float]:
         now = time.perf_counter()
         seconds, self.clock = now - self.clock, now
@@ -131,9 +194,11 @@ class Run:
             "loss": loss,
             "learning_rate": rate,
             "gradient_norm": norm,
-            "samples_per_second": self.recipe.batch_size / seconds,
+            "samples_per_second": samples / seconds,
         }
-        return {**record, **over_persistence(scores)}
+        if "correct" in sums:
+            record["accuracy"] = accuracy(sums)
+        return {**record, **over_persistence(sums)}
 
     @torch.no_grad()
     def validate(self, batches: Iterable[Batch]) -> dict[str, float]:
@@ -142,6 +207,7 @@ class Run:
         Raises:
             ValueError: If nothing is known in any of them.
         """
+        self.averaged.eval()
         sums: dict[str, float] = {}
         mine = islice(batches, self.fabric.global_rank, None, self.fabric.world_size)
         for example in map(self.pose, mine):
@@ -150,6 +216,8 @@ class Run:
             for key, value in self.recipe.task.scores(output, example).items():
                 sums[key] = sums.get(key, 0.0) + float(value)
         sums = added_numbers(sums, self.fabric)
+        if self.averaged is self.raw:
+            self._resume_training()
         if not sums.get("weight"):
             raise ValueError(
                 f"{self.recipe.name}: nothing is known in the validation samples; "
@@ -162,7 +230,9 @@ class Run:
         """What the run needs to go on."""
         return {
             "step": self.step,
-            "best_loss": self.best_loss,
+            "best_loss": self.best.figure,
+            "stale": self.best.stale,
+            "sums": self.sums,
             "network": self.raw.state_dict(),
             "averaged": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -170,23 +240,9 @@ class Run:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self.step, self.best_loss = state["step"], state["best_loss"]
+        self.step, self.sums = state["step"], dict(state.get("sums", {}))
+        self.best = Best(self.recipe, state["best_loss"], state.get("stale", 0))
         self.raw.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
-
-
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """Linear warm-up, then a cosine to 0; steps count from 0."""
-    if step < recipe.warmup:
-        return recipe.learning_rate * (step + 1) / recipe.warmup
-    done = (step - recipe.warmup) / max(recipe.steps - recipe.warmup, 1)
-    return recipe.learning_rate * (1 + math.cos(math.pi * done)) / 2
-
-
-def over_persistence(sums: Mapping[str, Tensor | float]) -> dict[str, float]:
-    """Loss ÷ persistence loss, where a task has one that is not 0."""
-    persistence = float(sums.get("persistence_loss", 0))
-    if persistence == 0:
-        return {}
-    return {"loss_over_persistence": float(sums["loss"]) / persistence}
+        restore_optimiser(self.optimizer, state["optimizer"])
+        self._resume_training()

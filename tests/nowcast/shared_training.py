@@ -6,8 +6,9 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -22,15 +23,27 @@ TASKS: Mapping[str, Task] = {
     "classify": ClassifyTask(2),
     "denoise": DenoiseTask(0.3),
     "segment": SegmentTask(2),
+    "transfer": ClassifyTask(2, label_smoothing=0.1, class_weights=(1.0, 2.0)),
+}
+TRANSFER: Mapping[str, Any] = {
+    "optimiser": "sgd",
+    "momentum": 0.9,
+    "nesterov": True,
+    "schedule": "linear",
+    "learning_rate": 0.02,
+    "clip": None,
+    "ema": 0.0,
+    "unfreeze": {"levels.0": 0.5},
+    "layer_decay": 0.5,
 }
 
 
 def recipe_of(name: str) -> Recipe:
     """Batch normalisation, and samples that do not divide evenly."""
-    return Recipe(
+    recipe = Recipe(
         name,
         TASKS[name],
-        "convnet" if name == "classify" else "unet",
+        "convnet" if name in ("classify", "transfer") else "unet",
         {"widths": (6, 8), "norm": "batch"},
         batch_size=BATCH,
         crop=SIDE,
@@ -41,6 +54,7 @@ def recipe_of(name: str) -> Recipe:
         validate_every=3,
         precision="32-true",
     )
+    return replace(recipe, **TRANSFER) if name == "transfer" else recipe
 
 
 @dataclass(frozen=True)
@@ -61,8 +75,9 @@ class Blobs:
             frames[0, :, :, : SIDE // 2] = torch.nan
             return Batch(frames)
         images, inside = (frames[:, :1] / 48).clamp(0, 1), (frames[:, 0] > 10).long()
-        label = {"classify": inside.amax((1, 2)), "segment": inside}.get(self.task)
-        return Batch(images, label)
+        if self.task == "denoise":
+            return Batch(images)
+        return Batch(images, inside if self.task == "segment" else inside.amax((1, 2)))
 
     def stream(self, start: int, stop: int) -> Iterator[Batch]:
         """Batches start … stop − 1."""

@@ -18,7 +18,7 @@ from nowcast.checkpoint import (
     save_state,
 )
 from nowcast.recipes import RECIPES, Recipe, find_recipe
-from nowcast.tasks import NowcastTask
+from nowcast.tasks import ClassifyTask, NowcastTask
 
 RECIPE = Recipe(
     "small", NowcastTask(), "unet", {"widths": [4, 6], "norm": "batch"}, steps=5, crop=16
@@ -73,12 +73,15 @@ def test_every_recipe_comes_back_from_json_and_builds(name: str) -> None:
     recipe = find_recipe(name)
     assert recipe.name == name
     assert Recipe.from_json(recipe.to_json()) == recipe
-    frames = torch.randn(1, recipe.task.inputs, 30, 26)
-    assert recipe.build_network()(frames).shape == (1, recipe.task.outputs, 30, 26)
+    images = isinstance(recipe.task, ClassifyTask)
+    size = (recipe.crop, recipe.crop) if images else (30, 26)
+    with torch.device("meta"):
+        answer = recipe.build_network()(torch.zeros(2, recipe.task.inputs, *size))
+    assert answer.shape == (2, recipe.task.outputs, *(() if images else size))
 
 
 def test_a_recipe_refuses_nonsense() -> None:
-    with pytest.raises(ValueError, match=r"no recipe 'gan'; the table holds \['convlstm'"):
+    with pytest.raises(ValueError, match=r"no recipe 'gan'; the table holds \[.*'convlstm'"):
         find_recipe("gan")
     with pytest.raises(ValueError, match="'small': expected steps > 0, found 0"):
         replace(RECIPE, steps=0)
@@ -114,10 +117,10 @@ def test_weights_of_another_recipe_are_refused(tmp_path: Path) -> None:
     save_checkpoint(path, network, other, 1, {})
     with pytest.raises(ValueError, match="its weights do not fit its recipe"):
         load_checkpoint(path)
-    unknown = json.loads(RECIPE.to_json()) | {"network": "resnet"}
+    unknown = json.loads(RECIPE.to_json()) | {"network": "gan"}
     about = {"format": "nowcast checkpoint 1", "recipe": unknown}
     save_file({"a": torch.zeros(2)}, path, {"nowcast": json.dumps(about)})
-    with pytest.raises(ValueError, match="do not fit its recipe: no network 'resnet'"):
+    with pytest.raises(ValueError, match="do not fit its recipe: no network 'gan'"):
         load_checkpoint(path)
 
 

@@ -13,6 +13,7 @@ from nowcast.scaling import (
     Clip,
     Linear,
     Log,
+    MeanDeviation,
     MinMax,
     Quantile,
     ZScore,
@@ -26,6 +27,7 @@ MADE = {
     "clip": Clip(0.0, 75.0, 30.0),
     "log": Log(),
     "zscore": ZScore(12.0, 7.5),
+    "mean_deviation": MeanDeviation((12.0,), (7.5,)),
     "minmax": MinMax(NO_ECHO, 75.0),
     "quantile": Quantile((-32.0, 3.0, 4.0, 30.5, 60.0)),
 }

@@ -17,7 +17,7 @@ from nowcast.recipes import Recipe
 from nowcast.tasks import ClassifyTask, DenoiseTask, NowcastTask, SegmentTask
 from nowcast.training import BEST, LAST, METRICS, MetricsLog, fit, make_fabric, read_metrics
 from nowcast.training import fabric as fabrics
-from nowcast.training.run import learning_rate
+from nowcast.training.weights import learning_rate
 from pipeline.batch import NO_ECHO, Batch
 
 UNET = {"widths": (8, 12), "norm": "group"}
