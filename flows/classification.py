@@ -42,6 +42,8 @@ class Classification:
         seed: Of the weights and the batches; None for that of the recipe.
         limit: At most so many training images, evenly chosen; None for all.
         pretrained: A file of weights to begin with.
+        whole: Whether the images that would choose the best weights train too, and the last
+            weights are kept, as courses do.
         skip_broken: Whether images that cannot be read are left out, and named, not refused.
     """
 
@@ -54,6 +56,7 @@ class Classification:
     seed: int | None = None
     limit: int | None = None
     pretrained: Path | None = None
+    whole: bool = False
     skip_broken: bool = False
 
 
@@ -128,10 +131,16 @@ def _run(request: Classification, images: ImageSet, name: str) -> ImageRun:
         epochs=recipe.epochs if request.epochs is None else request.epochs,
         seed=recipe.seed if request.seed is None else request.seed,
         pretrained=str(request.pretrained) if request.pretrained else recipe.pretrained,
+        best_by="last" if request.whole else recipe.best_by,
     )
     folder = request.out / "runs" / name
     return ImageRun(
-        images, recipe, folder, request.limit, "skip" if request.skip_broken else "refuse"
+        images,
+        recipe,
+        folder,
+        request.limit,
+        "skip" if request.skip_broken else "refuse",
+        request.whole,
     )
 
 
@@ -174,7 +183,7 @@ def _data_facts(images: ImageSet, run: ImageRun) -> DataFacts:
         train=len(run.train),
         validation=len(run.validation),
         test=len(run.test),
-        validation_from=run.validation.split.origin,
+        validation_from=run.validation_from,
         provider=entry.obtain if entry else "",
         licence=entry.licence if entry else "",
         refused=(*run.train.broken, *run.validation.broken, *run.test.broken),

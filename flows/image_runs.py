@@ -92,6 +92,7 @@ class ImageRun:
         folder: Of the run.
         limit: At most so many training images.
         broken: What becomes of images that cannot be read.
+        whole: Whether images set apart for validation train too.
     """
 
     images: ImageSet
@@ -99,19 +100,30 @@ class ImageRun:
     folder: Path
     limit: int | None = None
     broken: Literal["refuse", "skip"] = "refuse"
+    whole: bool = False
 
     @cached_property
     def train(self) -> ImageLoader:
         """What training draws."""
         recipe = self.recipe
         augment = Augmentation.of(recipe.augmentation) if recipe.augmentation else None
-        split = _limited(self.images.split("train"), self.limit)
+        split = self.images.split("train")
+        if self.whole:
+            split = _with(split, self.images.split("validation"))
+        split = _limited(split, self.limit)
         return self._loader(split, recipe.batch_size, augment)
 
     @cached_property
     def validation(self) -> ImageLoader:
         """What chooses the checkpoint."""
         return self._loader(self.images.split("validation"), EVALUATION_BATCH)
+
+    @property
+    def validation_from(self) -> str:
+        """One sentence: where the validation images come from."""
+        if self.whole:
+            return "they trained too and chose nothing: the last weights were kept"
+        return self.validation.split.origin
 
     @cached_property
     def test(self) -> ImageLoader:
@@ -195,6 +207,21 @@ def multiply_adds(network: nn.Module, shape: tuple[int, ...]) -> int:
     with counter, torch.inference_mode():
         network(torch.zeros(1, *shape))
     return int(counter.get_total_flops()) // 2
+
+
+def _with(split: ImageSplit, more: ImageSplit) -> ImageSplit:
+    """Both parts of one set of pictures.
+
+    Raises:
+        ValueError: If they are of two.
+    """
+    if split.pictures is not more.pictures:
+        raise ValueError(
+            f"{more.name}: expected images set apart from those for training, found "
+            f"{more.origin}; they cannot train too"
+        )
+    members = np.sort(np.concatenate([split.members, more.members]))
+    return replace(split, members=members)
 
 
 def _limited(split: ImageSplit, limit: int | None) -> ImageSplit:

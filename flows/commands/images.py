@@ -29,6 +29,10 @@ def classify(
     pretrained: Annotated[
         Path | None, typer.Option(help="A file of weights, torchvision's names, to begin with.")
     ] = None,
+    whole: Annotated[
+        bool,
+        typer.Option("--whole", help="Train on the validation images too; keep the last weights."),
+    ] = False,
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Leave out images that cannot be read.")
     ] = False,
@@ -54,6 +58,7 @@ def classify(
         seed,
         limit,
         pretrained,
+        whole,
         skip_broken,
     )
     run(request, resume=resume).show(as_json)

@@ -45,7 +45,8 @@ class Recipe:
         nesterov: Whether "sgd" looks ahead.
         schedule: A name in SCHEDULES: how the learning rate falls.
         patience: Validations without a better one after which the run ends; 0 for all steps.
-        best_by: Which figure of the validation chooses the best weights: "loss" or "accuracy".
+        best_by: Which figure of the validation chooses the best weights: "loss" or "accuracy"; or
+            "last", the weights of the run's end, whatever a validation says.
         augmentation: Keyword arguments of the augmentation of images.
         freeze: Modules, by the first parts of their names, whose weights and averages stay.
         unfreeze: Modules that stay too, but only for a share of the run, 0 to 1; where several
@@ -127,10 +128,10 @@ class Recipe:
                 f"found {self.optimiser!r} and {self.momentum}"
             )
         by_accuracy = self.best_by == "accuracy" and isinstance(self.task, ClassifyTask)
-        if self.best_by != "loss" and not by_accuracy:
+        if self.best_by not in ("loss", "last") and not by_accuracy:
             raise ValueError(
-                f"recipe {self.name!r}: expected best_by 'loss', or 'accuracy' of a task with "
-                f"classes, found {self.best_by!r}"
+                f"recipe {self.name!r}: expected best_by 'loss', 'last', or 'accuracy' of a task "
+                f"with classes, found {self.best_by!r}"
             )
 
     def for_data(self, steps_per_epoch: int) -> Recipe:

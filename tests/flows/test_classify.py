@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from flows.classification import Classification, classify
 from flows.cli import app
 from flows.image_runs import ImageRun, multiply_adds
+from nowcast.checkpoint import load_checkpoint
 from nowcast.models import build_network
 from nowcast.recipes import find_recipe
 from pipeline.images import ImageSet
@@ -99,6 +100,17 @@ def test_a_limit_takes_images_of_all_classes(folder: Path, tmp_path: Path) -> No
     run = ImageRun(images, recipe, tmp_path, limit=10)
     assert len(run.train) == 10
     assert set(run.train.split.labels) == {0, 1}
+
+
+def test_a_whole_set_trains_and_the_last_weights_are_kept(folder: Path, tmp_path: Path) -> None:
+    done = classify(Classification(str(folder), "mlp", tmp_path, size=16, epochs=2, whole=True))
+    page = done.report.read_text()
+    assert "the last weights were kept" in page
+    images = ImageSet.open(folder)
+    recipe = find_recipe("mlp").for_images(2, images.channels, 16)
+    run = ImageRun(images, recipe, tmp_path, whole=True)
+    assert len(run.train) == 80
+    assert load_checkpoint(tmp_path / "runs" / "mlp" / "best.safetensors").step == 2
 
 
 def test_multiply_adds_are_those_of_the_formula() -> None:
