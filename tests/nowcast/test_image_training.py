@@ -318,7 +318,7 @@ def test_every_image_recipe_fits_other_images(name: str) -> None:
         ({"unfreeze": {"head": 2}}, "expected 0 < head <= 1, found 2"),
         ({"patience": -1}, "expected patience >= 0, found -1"),
         ({"nesterov": True}, "expected optimiser 'sgd' and momentum > 0 for nesterov, found 'ada"),
-        ({"best_by": "auc"}, "expected best_by 'loss', or 'accuracy' of a task with"),
+        ({"best_by": "auc"}, "expected best_by 'loss', 'last', or 'accuracy' of a task"),
         ({"best_by": "accuracy", "task": DenoiseTask()}, "found 'accuracy'"),
     ],
 )
