@@ -21,7 +21,7 @@ from nowcast.checkpoint import code_version
 from nowcast.evaluation import summarise
 from nowcast.recipes import find_recipe
 from nowcast.report.class_facts import ClassFacts, DataFacts, Figure
-from nowcast.report.class_page import write_class_report
+from nowcast.report.class_page import write_class_comparison, write_class_report
 from nowcast.report.inside import inside_figures
 from nowcast.training import Progress
 from pipeline.image_loader import ImageLoader
@@ -118,7 +118,10 @@ def classify(
     inside = inside_figures(first.network, first.task, first.test, images.classes)
     facts = _facts(images, runs, done, inside)
     seconds = {"training and evaluation": trained, "all": time.perf_counter() - begun}
-    report = write_class_report(request.out / "report.html", replace(facts, seconds=seconds))
+    facts = replace(facts, seconds=seconds)
+    report = write_class_report(request.out / "report.html", facts)
+    if len(done) > 1:
+        write_class_comparison(request.out / "comparison.html", facts)
     table = tuple(each.row() for each in done)
     return Classified(report, _write_numbers(request.out, images, done), table)
 

@@ -16,6 +16,10 @@ SHORT = {"mae": "MAE", "rmse": "RMSE", "missing_share": "Missing"}
 
 def by_lead(source: Source) -> list[ChartGroup]:
     """CSI, bias, FSS, errors and structure, as far as the file has them."""
+    return [*_of_events(source), *_of_fields(source)]
+
+
+def _of_events(source: Source) -> list[ChartGroup]:
     scored = [source.lines("csi", threshold=n) for n in _thresholds(source)]
     matched = (
         [source.lines("matched_csi", threshold=n) for n in _thresholds(source)]
@@ -46,6 +50,11 @@ def by_lead(source: Source) -> list[ChartGroup]:
             _biases(source),
             source.key,
         ),
+    ]
+
+
+def _of_fields(source: Source) -> list[ChartGroup]:
+    return [
         ChartGroup(
             "Fractions skill score (FSS)",
             "How well the shares of rain in windows of one width agree. 1 is best.",

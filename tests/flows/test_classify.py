@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from flows.classification import Classification, classify
 from flows.cli import app
-from flows.image_runs import ImageRun, multiply_adds
+from flows.image_answers import multiply_adds
+from flows.image_runs import ImageRun
 from nowcast.checkpoint import load_checkpoint
 from nowcast.models import build_network
 from nowcast.recipes import find_recipe
@@ -64,6 +65,7 @@ def test_a_plain_difference_is_learned_and_all_is_written(
     page = (request_.out / "report.html").read_text()
     assert "lenet" in page
     assert "<html" in page
+    assert "mlp" in (request_.out / "comparison.html").read_text()
 
 
 def test_predictions_name_every_test_image_and_agree_with_the_scores(
