@@ -24,6 +24,8 @@ LOOK_SECONDS = 0.25
 LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 60.0
 DAY = 24 * 3600
+# Prefect's server grows by some hundred kB a cycle
+MOST_MB = 2000.0
 
 
 @dataclass
@@ -61,8 +63,11 @@ class Child:
         self.begun = time.monotonic()
 
     def look_after(self) -> None:
-        """Start it again if it has ended: at once, later if it keeps on ending."""
+        """Start it again if it has ended or grown too large; later if it keeps on ending."""
         now = time.monotonic()
+        if self.process is not None and memory_mb(self.process.pid) > MOST_MB:
+            terminal.complain(f"{self.name} took more than {MOST_MB} MB and begins anew")
+            self.stop()
         if self.process is not None and self.process.poll() is not None:
             terminal.complain(f"{self.name} ended with {self.process.returncode}; see {self.log}")
             self.process = None
@@ -82,6 +87,15 @@ class Child:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+
+
+def memory_mb(pid: int) -> float:
+    """What a process holds in memory, where the system tells it as Linux does; else 0."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0.0
+    return pages * os.sysconf("SC_PAGESIZE") / 1e6
 
 
 def serve(configuration: Configuration, config: Path | None) -> None:

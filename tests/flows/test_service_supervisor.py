@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flows.service.configuration import Configuration
-from flows.service.supervisor import Child, api_url, environment_of, serve
+from flows.service.supervisor import Child, api_url, environment_of, memory_mb, serve
 
 
 @pytest.fixture
@@ -55,6 +55,27 @@ def test_one_that_keeps_on_ending_is_started_less_and_less_often(child: Child) -
         child.look_after()
         pauses.append(child.pause)
     assert pauses == [0.1, 0.2, 0.4]
+
+
+def test_a_process_that_has_grown_too_large_begins_anew(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child.start()
+    assert child.process is not None
+    first = child.process.pid
+    while "up" not in child.log.read_text():
+        time.sleep(0.02)
+    assert 1 < memory_mb(first) < 500
+    child.look_after()
+    assert child.process is not None
+    assert child.process.pid == first
+    monkeypatch.setattr("flows.service.supervisor.MOST_MB", 0.5)
+    child.look_after()
+    monkeypatch.setattr("flows.service.supervisor.MOST_MB", 500)
+    try:
+        assert looked_after(child) != first
+    finally:
+        child.stop()
 
 
 def test_what_a_process_says_is_added_to_its_log(child: Child) -> None:
