@@ -11,6 +11,8 @@ from flows.service.moments import wall_clock
 from pipeline.ingest import ingest
 from pipeline.ingest_report import IngestReport
 
+SHOWN = 5
+
 
 @dataclass(frozen=True)
 class Intake:
@@ -31,8 +33,10 @@ class Intake:
         return any(count for outcome, count in frames.items() if outcome != "unchanged")
 
     def sentence(self) -> str:
-        """What happened, for people."""
-        return self.report.sentence() if self.report else "no file arrived"
+        """What happened, for people, with the reason of each refused file up to SHOWN."""
+        if self.report is None:
+            return "no file arrived"
+        return "; ".join([self.report.sentence(), *map(str, self.report.refused[:SHOWN])])
 
 
 def take_in(configuration: Configuration, dask: str | None = None) -> Intake:

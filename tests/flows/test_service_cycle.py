@@ -50,6 +50,7 @@ def test_a_corrupt_file_is_refused_and_the_others_go_in(service: Configuration) 
     intake = take_in(service)
     assert intake.report is not None
     assert [refusal.path.name for refusal in intake.report.refused] == ["corrupt.nc"]
+    assert f"corrupt.nc: {intake.report.refused[0].reason}" in intake.sentence()
     assert Store.open(service.store).observed.sum() == 12
 
 
