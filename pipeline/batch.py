@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 from torch import Tensor
@@ -17,11 +17,20 @@ class Batch(NamedTuple):
 
     Args:
         frames: (B, T, H, W) float32; dBZ for radar, NaN where missing.
-        label: (B,) classes or (B, H, W) masks; None where the frames are their own label.
+        label: (B,) classes, (B, H, W) masks, or (B, T, H, W) clean frames of noisy ones; None
+            where the frames are their own label.
+        weight: (B, H, W) float32, how much each pixel of a mask counts; None where all do alike.
     """
 
     frames: Tensor
     label: Tensor | None = None
+    weight: Tensor | None = None
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """The batch with every part changed that it has."""
+        label = None if self.label is None else change(self.label)
+        weight = None if self.weight is None else change(self.weight)
+        return Batch(change(self.frames), label, weight)
 
 
 class Batches(Protocol):

@@ -110,8 +110,8 @@ class ImageLoader:
     def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of each channel over all images, 0 … 255."""
         count, (total, squares) = 0, torch.zeros((2, self.channels), dtype=torch.float64)
-        for frames, _ in self.sweep():
-            values = frames.double()
+        for batch in self.sweep():
+            values = batch.frames.double()
             count += values[:, 0].numel()
             total += values.sum((0, 2, 3))
             squares += (values**2).sum((0, 2, 3))

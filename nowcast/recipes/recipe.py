@@ -12,8 +12,9 @@ from torch import nn
 
 from nowcast.models import MODELS, build_network, check_options
 from nowcast.optimisers import OPTIMISERS, SCHEDULES
-from nowcast.tasks import ClassifyTask, Task, task_from_json, task_to_json
+from nowcast.tasks import ClassifyTask, DenoiseTask, Task, task_from_json, task_to_json
 
+OPTIONS = ("network_options", "augmentation", "noise", "pixel_weights", "unfreeze")
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
 
 
@@ -48,6 +49,9 @@ class Recipe:
         best_by: Which figure of the validation chooses the best weights: "loss" or "accuracy"; or
             "last", the weights of the run's end, whatever a validation says.
         augmentation: Keyword arguments of the augmentation of images.
+        noise: What is added to the images of a task that removes it: its "kind" and numbers.
+        greedy_epochs: Passes for each layer of an autoencoder by itself, before the whole.
+        pixel_weights: How much pixels of a mask count: keyword arguments; empty for all alike.
         freeze: Modules, by the first parts of their names, whose weights and averages stay.
         unfreeze: Modules that stay too, but only for a share of the run, 0 to 1; where several
             names fit a weight the longest counts.
@@ -79,13 +83,16 @@ class Recipe:
     patience: int = 0
     best_by: str = "loss"
     augmentation: Mapping[str, object] = field(default_factory=dict)
+    noise: Mapping[str, object] = field(default_factory=dict)
+    greedy_epochs: float = 0.0
+    pixel_weights: Mapping[str, object] = field(default_factory=dict)
     freeze: tuple[str, ...] = ()
     unfreeze: Mapping[str, float] = field(default_factory=dict)
     layer_decay: float = 1.0
     pretrained: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("network_options", "augmentation", "unfreeze"):
+        for name in OPTIONS:
             options = {key: _frozen(value) for key, value in getattr(self, name).items()}
             object.__setattr__(self, name, options)
         object.__setattr__(self, "freeze", tuple(self.freeze))
@@ -108,7 +115,7 @@ class Recipe:
         for name, value in (("layer_decay", self.layer_decay), *self.unfreeze.items()):
             if not 0 < value <= 1:
                 raise ValueError(f"recipe {self.name!r}: expected 0 < {name} <= 1, found {value}")
-        for name in ("warmup", "weight_decay", "patience"):
+        for name in ("warmup", "weight_decay", "patience", "greedy_epochs"):
             if not getattr(self, name) >= 0:
                 found = getattr(self, name)
                 raise ValueError(f"recipe {self.name!r}: expected {name} >= 0, found {found}")
@@ -154,23 +161,26 @@ class Recipe:
         return replace(self, steps=steps, validate_every=steps_per_epoch, warmup=warmup)
 
     def for_images(self, classes: int, channels: int, size: int | None = None) -> Recipe:
-        """The recipe of a classification for images of another kind.
+        """The recipe of an image benchmark for images of another kind.
 
         Args:
-            classes: How many there are.
+            classes: How many there are; a task without classes takes no notice.
             channels: Channels of an image.
             size: Side in pixels, for the network too where it has such an option; None for the
                 recipe's own.
 
         Raises:
-            ValueError: If the task is no classification, or does not fit as many classes or
-                channels.
+            ValueError: If the task is none of images, or does not fit as many classes or channels.
         """
-        task = self.task
-        if type(task) is not ClassifyTask:
-            found = type(task).__name__
-            raise ValueError(f"recipe {self.name!r}: expected a ClassifyTask, found {found}")
-        task = replace(task, classes=classes, channels=channels)
+        task: Task
+        match self.task:
+            case ClassifyTask():
+                task = replace(self.task, classes=classes, channels=channels)
+            case DenoiseTask():
+                task = replace(self.task, channels=channels)
+            case other:
+                found = type(other).__name__
+                raise ValueError(f"recipe {self.name!r}: expected a task of images, found {found}")
         crop, options = size or self.crop, dict(self.network_options)
         if "size" in inspect.signature(MODELS[self.network]).parameters:
             options["size"] = crop

@@ -15,16 +15,14 @@ from pipeline.batch import Batch
 
 @dataclass(frozen=True)
 class DenoiseTask:
-    """Remove Gaussian noise from images that are clean; the noise depends on the images alone.
+    """Answer with the clean images of noisy ones; images without clean ones are their own target.
 
     Args:
-        deviation: Of the noise, in scaled units.
         channels: Channels of an image.
         scaling: Pixel values to what the network sees.
         error: The error by pixel: a name in LOSSES.
     """
 
-    deviation: float = 0.2
     channels: int = 1
     scaling: Scaling = field(default_factory=MinMax)
     error: str = "mse"
@@ -43,12 +41,11 @@ class DenoiseTask:
         return self.channels
 
     def pose(self, batch: Batch) -> Example:
-        """The images with noise, missing pixels 0, the clean ones, and 1 where they are known."""
-        clean = self.scaling.encode(batch.frames)
+        """The images, missing pixels 0, the clean ones, and 1 where those are known."""
+        inputs = self.scaling.encode(batch.frames)
+        clean = inputs if batch.label is None else self.scaling.encode(batch.label)
         known = ~clean.isnan()
-        filled = torch.where(known, clean, 0)
-        noise = self.deviation * torch.stack([_noise_of(image) for image in filled])
-        return Example(torch.where(known, filled + noise, 0), clean, known.to(clean.dtype))
+        return Example(torch.where(inputs.isnan(), 0, inputs), clean, known.to(clean.dtype))
 
     def loss(self, output: Tensor, example: Example) -> Tensor:
         """The mean error of the known pixels."""
@@ -64,10 +61,3 @@ class DenoiseTask:
             "persistence_loss": masked_sum(error, inputs, target, weight),
             "weight": weight.sum(),
         }
-
-
-def _noise_of(image: Tensor) -> Tensor:
-    """Normal noise that depends on this image alone, whatever else is in the batch."""
-    bits = image.float().contiguous().view(torch.int32)
-    generator = torch.Generator(image.device).manual_seed(int(bits.sum(dtype=torch.int64).item()))
-    return torch.empty_like(image).normal_(generator=generator)

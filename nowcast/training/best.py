@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from nowcast.recipes import Recipe
 from nowcast.training.metrics import accuracy
+from nowcast.training.penalties import penalised_loss
 
 
 @dataclass
@@ -16,7 +17,7 @@ class Best:
 
     Args:
         recipe: Names the figure, and how many validations without a better one end the run.
-        figure: Its mean loss, or the share of labels that was not found.
+        figure: Its mean loss with penalties, or the share of labels that was not found.
         stale: Validations since.
     """
 
@@ -29,7 +30,7 @@ class Best:
         if self.recipe.best_by == "last":
             return True
         by_loss = self.recipe.best_by == "loss"
-        figure = sums["loss"] / sums["weight"] if by_loss else 1 - accuracy(sums)
+        figure = penalised_loss(sums) if by_loss else 1 - accuracy(sums)
         better = figure < self.figure
         self.figure = min(figure, self.figure)
         self.stale = 0 if better else self.stale + 1

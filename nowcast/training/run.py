@@ -20,6 +20,7 @@ from nowcast.tasks import Example
 from nowcast.training.batch_norm import share_batch_norms
 from nowcast.training.best import Best
 from nowcast.training.metrics import accuracy, over_persistence
+from nowcast.training.penalties import Penalties
 from nowcast.training.ranks import added, added_numbers, seed_chance
 from nowcast.training.weights import (
     Average,
@@ -57,6 +58,7 @@ class Run:
         self._average = None if own else Average(self.averaged, self.raw, self.recipe.ema)
         self.best = Best(self.recipe)
         self._weights = list(self.raw.parameters())
+        self._penalties = Penalties(self.raw)
         self._changes = self.freezing.changes
         self._resume_training()
 
@@ -114,12 +116,13 @@ class Run:
         example = self.pose(self.share(batch))
         output = self._answer(example.inputs).float()
         loss = self.recipe.task.loss(output, example)
-        scores = added(self.recipe.task.scores(output.detach(), example), self.fabric)
+        scores = self.recipe.task.scores(output.detach(), example)
+        scores = added(self._penalties.beside(scores), self.fabric)
         sums = {name: float(value) for name, value in scores.items()}
         mean = sums["loss"] / (sums["weight"] or 1)
         for weight in self._weights:
             weight.grad = None
-        self._backward(loss, example, sums["weight"])
+        self._backward(self._penalties.added_to(loss), example, sums["weight"])
         norm = self._clip(mean)
         self.optimizer.step()
         self.step += 1
@@ -159,8 +162,7 @@ class Run:
 
     def pose(self, batch: Batch) -> Example:
         """The batch as an example on the device."""
-        label = None if batch.label is None else batch.label.to(self.fabric.device)
-        example = self.recipe.task.pose(Batch(batch.frames.to(self.fabric.device), label))
+        example = self.recipe.task.pose(batch.map(lambda part: part.to(self.fabric.device)))
         return example._replace(inputs=example.inputs.contiguous(memory_format=torch.channels_last))
 
     def share(self, batch: Batch) -> Batch:
@@ -168,7 +170,7 @@ class Run:
         if self.fabric.world_size == 1:
             return batch
         mine = slice(self.fabric.global_rank, None, self.fabric.world_size)
-        return Batch(batch.frames[mine], None if batch.label is None else batch.label[mine])
+        return batch.map(lambda part: part[mine])
 
     def _clip(self, loss: float) -> float:
         gradients = [weight.grad for weight in self._weights if weight.grad is not None]
@@ -177,8 +179,7 @@ class Run:
         if not math.isfinite(norm):
             raise FloatingPointError(
                 f"{self.recipe.name}, step {self.step}: expected a finite gradient, found norm "
-                f"{norm} at loss {loss}; look for infinities in the data "
-                "or lower the learning rate"
+                f"{norm} at loss {loss}; look for infinities in the data or lower the rate"
             )
         if self.recipe.clip is not None:
             nn.utils.clip_grads_with_norm_(self._weights, self.recipe.clip, total)
@@ -208,12 +209,13 @@ class Run:
             ValueError: If nothing is known in any of them.
         """
         self.averaged.eval()
-        sums: dict[str, float] = {}
+        sums, penalties = dict[str, float](), Penalties(self.averaged)
         mine = islice(batches, self.fabric.global_rank, None, self.fabric.world_size)
         for example in map(self.pose, mine):
             with self.fabric.autocast():
                 output = self.averaged(example.inputs).float()
-            for key, value in self.recipe.task.scores(output, example).items():
+            scores = penalties.beside(self.recipe.task.scores(output, example))
+            for key, value in scores.items():
                 sums[key] = sums.get(key, 0.0) + float(value)
         sums = added_numbers(sums, self.fabric)
         if self.averaged is self.raw:

@@ -21,7 +21,7 @@ BATCH, SIDE, STEPS = 5, 16, 7
 TASKS: Mapping[str, Task] = {
     "nowcast": NowcastTask(coordinates="fixed"),
     "classify": ClassifyTask(2),
-    "denoise": DenoiseTask(0.3),
+    "denoise": DenoiseTask(),
     "segment": SegmentTask(2),
     "transfer": ClassifyTask(2, label_smoothing=0.1, class_weights=(1.0, 2.0)),
 }
@@ -76,7 +76,7 @@ class Blobs:
             return Batch(frames)
         images, inside = (frames[:, :1] / 48).clamp(0, 1), (frames[:, 0] > 10).long()
         if self.task == "denoise":
-            return Batch(images)
+            return Batch(images + 0.3 * torch.randn(images.shape, generator=generator), images)
         return Batch(images, inside if self.task == "segment" else inside.amax((1, 2)))
 
     def stream(self, start: int, stop: int) -> Iterator[Batch]:

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 from lightning_fabric import Fabric
+from torch import nn
 
 from nowcast.checkpoint import load_checkpoint
+from nowcast.models import MODELS
 from nowcast.optimisers import OPTIMISERS, SCHEDULES, make_optimiser
 from nowcast.recipes import RECIPES, Recipe, find_recipe
-from nowcast.tasks import ClassifyTask, DenoiseTask, SegmentTask
+from nowcast.tasks import ClassifyTask, DenoiseTask, NowcastTask, SegmentTask
 from nowcast.training import BEST, LAST, METRICS, fit, learning_curve, read_metrics
 from nowcast.training.weights import (
     Freezing,
@@ -327,10 +329,62 @@ def test_nonsense_in_a_recipe_is_refused(changes: dict[str, object], message: st
         replace(SMALL, **changes)
 
 
-def test_only_classifications_are_fitted_to_images() -> None:
-    recipe = replace(SMALL, task=SegmentTask())
-    with pytest.raises(ValueError, match="expected a ClassifyTask, found SegmentTask"):
-        recipe.for_images(2, 1)
+def test_only_tasks_of_images_are_fitted_to_images() -> None:
+    with pytest.raises(ValueError, match="expected a task of images, found NowcastTask"):
+        replace(SMALL, task=NowcastTask(), network="unet").for_images(2, 1)
+    assert replace(SMALL, task=SegmentTask()).for_images(3, 1).task == SegmentTask(3, 1)
+    assert replace(SMALL, task=DenoiseTask()).for_images(3, 2).task == DenoiseTask(2)
+
+
+class Squared(nn.Module):
+    """Answers its inputs times a weight; its penalty is that weight's square."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        assert inputs == outputs
+        self.factor = nn.Parameter(torch.tensor(1.0))
+        self.penalty: torch.Tensor | None = None
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        self.penalty = self.factor**2
+        return frames * self.factor
+
+
+def test_a_penalty_of_the_network_is_descended_beside_the_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MODELS, "squared", Squared)
+    recipe = replace(
+        SMALL,
+        task=DenoiseTask(),
+        network="squared",
+        network_options={},
+        optimiser="sgd",
+        schedule="constant",
+        warmup=0,
+        weight_decay=0.0,
+        clip=None,
+        ema=0.0,
+        learning_rate=0.1,
+        steps=200,
+        validate_every=200,
+    )
+    ones = Ones()
+    best = fit(recipe, ones, ones, tmp_path, Fabric(accelerator="cpu", devices=1))
+    factor = load_checkpoint(best).network.factor.item()
+    assert factor == pytest.approx(0.5, abs=1e-3)
+    sums = read_metrics(tmp_path / METRICS)[-1]["validation"]
+    assert sums["penalty"] / sums["weight"] == pytest.approx(0.25, abs=1e-3)
+
+
+class Ones:
+    """Images of nothing but 1."""
+
+    def stream(self, start: int, stop: int) -> Iterator[Batch]:
+        return (Batch(torch.ones(2, 1, 4, 4)) for _ in range(start, stop))
+
+    def sweep(self) -> Iterator[Batch]:
+        return self.stream(0, 1)
 
 
 def test_unknown_names_are_refused_by_the_tables() -> None:

@@ -26,7 +26,7 @@ from pipeline.batch import NO_ECHO, Batch
 MADE: dict[str, Task] = {
     "nowcast": NowcastTask(scaling=Linear(40.0), coordinates="fixed", residual=False),
     "classify": ClassifyTask(classes=4, scaling=MinMax(0, 255)),
-    "denoise": DenoiseTask(deviation=0.3, channels=2, error="mae"),
+    "denoise": DenoiseTask(channels=2, error="mae"),
     "segment": SegmentTask(classes=3, channels=2),
 }
 
@@ -206,12 +206,18 @@ def test_a_step_below_no_echo_is_no_echo(scaling: object) -> None:
     assert (future == NO_ECHO).all()
 
 
-def test_noise_is_of_its_size_and_differs_between_images() -> None:
-    task = DenoiseTask(deviation=0.2)
-    noise = [task.pose(Batch(torch.full((1, 1, 99, 99), grey))) for grey in (0.25, 0.5)]
-    first, second = (example.inputs - example.target for example in noise)
-    assert first.std().item() == pytest.approx(0.2, rel=0.03)
-    assert not torch.allclose(first, second, atol=0.1)
+def test_noisy_images_have_the_clean_ones_for_target_and_others_themselves() -> None:
+    clean = torch.rand(2, 1, 4, 5)
+    clean[0, 0, 0, 0] = torch.nan
+    noisy = clean + 0.1
+    noisy[0, 0, 1, 1] = torch.nan
+    task = DenoiseTask()
+    inputs, target, weight = task.pose(Batch(noisy, clean))
+    assert inputs[0, 0, 1, 1] == 0
+    assert torch.equal(weight == 0, clean.isnan())
+    assert torch.equal(target[1], clean[1])
+    inputs, target, _ = task.pose(Batch(clean))
+    assert torch.equal(inputs, target.nan_to_num())
 
 
 def test_segments_are_counted() -> None:

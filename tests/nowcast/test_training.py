@@ -71,7 +71,8 @@ class Made:
         return Batch((image + noise)[:, None], kind)
 
     def denoise(self, generator: torch.Generator) -> Batch:
-        return Batch(self.squares(generator)[0])
+        clean = self.squares(generator)[0]
+        return Batch(clean + 0.3 * torch.randn(clean.shape, generator=generator), clean)
 
     def segment(self, generator: torch.Generator) -> Batch:
         return Batch(*self.squares(generator))
@@ -90,7 +91,7 @@ RECIPES = {
     "classify": small(
         "classify", task=ClassifyTask(2), network="convnet", network_options=UNET, steps=30
     ),
-    "denoise": small("denoise", task=DenoiseTask(0.3), steps=60),
+    "denoise": small("denoise", task=DenoiseTask(), steps=60),
     "segment": small("segment", task=SegmentTask(2), steps=30),
 }
 CONVLSTM = {"network": "convlstm", "network_options": {"widths": (6, 8), "norm": "group"}}
