@@ -101,6 +101,8 @@ class Product(Entry):
         zr_a: Factor of Z = a R^b.
         zr_b: Exponent of Z = a R^b.
         tolerance_seconds: How far a frame's time may lie from its slot.
+        quality: Steps of quality control between file and store, in order, such as "speckle:3";
+            none by default.
         splits: Whole periods for training, validation and test; none may overlap.
     """
 
@@ -110,6 +112,7 @@ class Product(Entry):
     zr_a: Annotated[float, Field(gt=0)]
     zr_b: Annotated[float, Field(gt=0)]
     tolerance_seconds: Annotated[int, Field(ge=0)] = 0
+    quality: tuple[Text, ...] = ()
     splits: dict[Split, tuple[Period, ...]] = {}
 
     @model_validator(mode="after")

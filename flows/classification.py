@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,13 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data_catalog.catalog import load_catalog
 from flows import terminal
-from flows.image_runs import Evaluated, ImageRun
+from flows.image_answers import Evaluated, evaluate
+from flows.image_facts import data_facts, machine
+from flows.image_runs import ImageRun
 from nowcast.checkpoint import code_version
 from nowcast.evaluation import summarise
 from nowcast.recipes import find_recipe
-from nowcast.report.class_facts import ClassFacts, DataFacts, Figure
+from nowcast.report.class_facts import ClassFacts, Figure
 from nowcast.report.class_page import write_class_comparison, write_class_report
 from nowcast.report.inside import inside_figures
 from nowcast.training import Progress
@@ -112,11 +111,11 @@ def classify(
     begun = time.perf_counter()
     images = ImageSet.open(request.data)
     runs = [_run(request, images, name) for name in (request.recipe, *request.compare)]
-    done = [run.evaluated(resume, progress) for run in runs]
+    done = [evaluate(run, resume, progress) for run in runs]
     trained = time.perf_counter() - begun
     first = done[0]
     inside = inside_figures(first.network, first.task, first.test, images.classes)
-    facts = _facts(images, runs, done, inside)
+    facts = _facts(runs[0], done, inside)
     seconds = {"training and evaluation": trained, "all": time.perf_counter() - begun}
     facts = replace(facts, seconds=seconds)
     report = write_class_report(request.out / "report.html", facts)
@@ -147,16 +146,11 @@ def _run(request: Classification, images: ImageSet, name: str) -> ImageRun:
     )
 
 
-def _facts(
-    images: ImageSet,
-    runs: Sequence[ImageRun],
-    done: Sequence[Evaluated],
-    inside: Sequence[Figure],
-) -> ClassFacts:
-    first, run = done[0], runs[0]
+def _facts(run: ImageRun, done: Sequence[Evaluated], inside: Sequence[Figure]) -> ClassFacts:
+    first = done[0]
     judged = (*first.facts.tally.mistakes, *first.facts.tally.least_sure)
     shown = {each.index: _picture(first.test, each.index) for each in judged}
-    data = _data_facts(images, run)
+    data = data_facts(run)
     return ClassFacts(
         title=f"{data.title}: {first.facts.shown}",
         data=data,
@@ -165,32 +159,12 @@ def _facts(
         images=shown,
         inside=tuple(inside),
         code_version=code_version(),
-        machine=f"{platform.machine()}, {len(os.sched_getaffinity(0))} processors, no GPU"
-        if first.on_cpu
-        else first.device,
+        machine=machine(first.device),
     )
 
 
 def _picture(loader: ImageLoader, index: int) -> np.ndarray[Any, Any]:
     return loader.split.read([index], loader.frame)[0].numpy()
-
-
-def _data_facts(images: ImageSet, run: ImageRun) -> DataFacts:
-    channels, height, width = run.train.shape
-    kind = "grey" if channels == 1 else "RGB"
-    entry = load_catalog().image_sets.get(images.name)
-    return DataFacts(
-        title=entry.title.partition(",")[0] if entry else images.name,
-        classes=images.classes,
-        image=f"{height} × {width} pixels, {kind}",
-        train=len(run.train),
-        validation=len(run.validation),
-        test=len(run.test),
-        validation_from=run.validation_from,
-        provider=entry.obtain if entry else "",
-        licence=entry.licence if entry else "",
-        refused=(*run.train.broken, *run.validation.broken, *run.test.broken),
-    )
 
 
 def _write_numbers(out: Path, images: ImageSet, done: Sequence[Evaluated]) -> Path:

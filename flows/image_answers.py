@@ -1,8 +1,10 @@
-"""What a trained classifier says of test images, and what it costs."""
+"""A classifier of images, trained, and what it says of test images."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -10,20 +12,75 @@ import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
+from flows.image_runs import ImageRun, train_recipe
 from nowcast.evaluation import ClassTally
+from nowcast.report.class_facts import RunFacts
 from nowcast.tasks import ClassifyTask
+from nowcast.training import Progress
 from pipeline.batch import Batch
 from pipeline.image_loader import ImageLoader
 
 
-def multiply_adds(network: nn.Module, shape: tuple[int, ...]) -> int:
-    """Of one image forward: half of what PyTorch counts as floating-point operations."""
-    counter = FlopCounterMode(display=False)
-    with counter, torch.inference_mode():
-        network(torch.zeros(1, *shape))
-    return int(counter.get_total_flops()) // 2
+@dataclass(frozen=True)
+class Evaluated:
+    """A trained network and what it did on the test images.
+
+    Args:
+        facts: For the page.
+        network: On the CPU, in evaluation mode.
+        task: What it was trained for.
+        test: The test images.
+        predictions: Columns, a row a test image.
+        device: What it was trained on.
+    """
+
+    facts: RunFacts
+    network: nn.Module
+    task: ClassifyTask
+    test: ImageLoader
+    predictions: Mapping[str, NDArray[Any]] = field(repr=False)
+    device: str = "cpu"
+
+    def row(self) -> dict[str, Any]:
+        """The numbers by which runs are compared."""
+        facts = self.facts
+        low, high = facts.tally.interval()
+        return {
+            "recipe": facts.name,
+            "accuracy": facts.tally.accuracy(),
+            "accuracy_low": low,
+            "accuracy_high": high,
+            "parameters": facts.parameters,
+            "trained_parameters": facts.trained_parameters,
+            "multiply_adds": facts.multiply_adds,
+            "epochs": facts.epochs,
+            "seconds": facts.seconds_training,
+            "images_per_second": facts.images_per_second,
+            "device": self.device,
+        }
+
+
+def evaluate(run: ImageRun, resume: bool, progress: Progress | None) -> Evaluated:
+    """Train a classifier, then try the best checkpoint on the test images.
+
+    Raises:
+        ValueError: As `fit` does.
+    """
+    told = run.provenance()
+    made = train_recipe(run.recipe, run.train, run.validation, run.folder, resume, progress, told)
+    if not isinstance(made.task, ClassifyTask):
+        raise TypeError(f"{run.folder}: expected a network trained for ClassifyTask")
+    begun = time.perf_counter()
+    tally, predictions = judge(made.network, made.task, run.test, made.fabric)
+    seconds = time.perf_counter() - begun
+    facts = RunFacts(
+        **{entry.name: getattr(made.facts, entry.name) for entry in fields(made.facts)},
+        tally=tally,
+        images_per_second_inference=len(run.test) / seconds,
+        correct=predictions["label"] == predictions["predicted"],
+    )
+    return Evaluated(facts, made.network.cpu(), made.task, run.test, predictions, made.device)
 
 
 def judge(

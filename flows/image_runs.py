@@ -1,82 +1,145 @@
-"""One recipe on one image set: trained, and evaluated on the test images."""
+"""One recipe on one image set: its loaders, its training and what the training cost."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
+from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from flows.image_answers import judge, multiply_adds
-from nowcast.checkpoint import load_checkpoint
-from nowcast.evaluation import ClassTally
+from nowcast.checkpoint import Checkpoint, load_checkpoint
 from nowcast.recipes import Recipe
 from nowcast.report.class_curves import read_curves
-from nowcast.report.class_facts import RunFacts
-from nowcast.tasks import ClassifyTask
-from nowcast.training import METRICS, Progress, fit, make_fabric, read_metrics
+from nowcast.report.training_facts import TrainingFacts
+from nowcast.tasks import Task
+from nowcast.training import METRICS, Progress, make_fabric, read_metrics
+from nowcast.training.greedy import fit_greedily
 from pipeline.augmentation import Augmentation
+from pipeline.batch import Batches
 from pipeline.image_loader import ImageLoader
 from pipeline.image_split import ImageSplit
 from pipeline.images import ImageSet
 
 EVALUATION_BATCH = 500
 SHOWN = (
-    *("network", "batch_size", "epochs", "optimiser", "learning_rate", "momentum", "schedule"),
-    *("weight_decay", "ema", "augmentation", "freeze", "pretrained", "precision", "seed"),
+    *("network", "batch_size", "epochs", "greedy_epochs", "optimiser", "learning_rate"),
+    *("momentum", "schedule", "weight_decay", "ema", "noise", "augmentation", "pixel_weights"),
+    *("freeze", "pretrained", "precision", "seed"),
 )
 
 
 @dataclass(frozen=True)
-class Evaluated:
-    """A trained network and what it did on the test images.
+class Trained:
+    """The best network of a run and what it cost.
 
     Args:
-        facts: For the page.
         network: On the CPU, in evaluation mode.
         task: What it was trained for.
-        test: The test images.
-        predictions: Columns, a row a test image.
-        device: What it was trained on.
+        step: After how many steps.
+        facts: For a page.
+        fabric: Where it was trained.
     """
 
-    facts: RunFacts
     network: nn.Module
-    task: ClassifyTask
-    test: ImageLoader
-    predictions: Mapping[str, NDArray[Any]] = field(repr=False)
-    device: str = "cpu"
+    task: Task
+    step: int
+    facts: TrainingFacts
+    fabric: Fabric
 
     @property
-    def on_cpu(self) -> bool:
-        """Whether no accelerator took part."""
-        return self.device == "cpu"
+    def device(self) -> str:
+        """The kind of device it was trained on."""
+        return str(self.fabric.device.type)
 
-    def row(self) -> dict[str, Any]:
-        """The numbers by which runs are compared."""
-        facts = self.facts
-        low, high = facts.tally.interval()
-        return {
-            "recipe": facts.name,
-            "accuracy": facts.tally.accuracy(),
-            "accuracy_low": low,
-            "accuracy_high": high,
-            "parameters": facts.parameters,
-            "trained_parameters": facts.trained_parameters,
-            "multiply_adds": facts.multiply_adds,
-            "epochs": facts.epochs,
-            "seconds": facts.seconds_training,
-            "images_per_second": facts.images_per_second,
-            "device": self.device,
-        }
+
+def train_recipe(
+    recipe: Recipe,
+    train: Batches,
+    validation: Batches,
+    folder: Path,
+    resume: bool = False,
+    progress: Progress | None = None,
+    told: Mapping[str, Any] | None = None,
+) -> Trained:
+    """Train, and load the best checkpoint.
+
+    Args:
+        recipe: Fitted to the data; its steps need not be known.
+        train: What training draws; with `steps_per_epoch`, or from one validation to the next
+            counts as an epoch.
+        validation: What chooses the checkpoint.
+        folder: Of the run.
+        resume: Whether to go on with the run in the folder.
+        progress: Called after each step with its number and its line of the log.
+        told: What the batches are made from; a run goes on only where its "fingerprint" is the
+            same.
+
+    Raises:
+        ValueError: As `fit` does.
+    """
+    per_epoch = getattr(train, "steps_per_epoch", None)
+    recipe = recipe if per_epoch is None else recipe.for_data(per_epoch)
+    fabric = make_fabric(recipe)
+    best = fit_greedily(recipe, train, validation, folder, fabric, resume, progress, told)
+    held = load_checkpoint(best)
+    facts = _facts(recipe, held, folder, per_epoch or recipe.validate_every)
+    return Trained(held.network, held.task, held.step, facts, fabric)
+
+
+def _facts(recipe: Recipe, held: Checkpoint, folder: Path, per_epoch: int) -> TrainingFacts:
+    log = read_metrics(folder / METRICS)
+    layers = [line for path in folder.glob(f"layer-*/{METRICS}") for line in read_metrics(path)]
+    speeds = _speeds(log)
+    shown = {entry.name: getattr(recipe, entry.name) for entry in fields(recipe)}
+    shown = {name: shown[name] for name in SHOWN if name in shown}
+    shape = recipe.task.inputs, recipe.crop, recipe.crop
+    return TrainingFacts(
+        recipe.name,
+        network=recipe.network,
+        recipe={name: value for name, value in shown.items() if value not in (None, {}, (), 0.0)},
+        curves=read_curves(log, per_epoch),
+        parameters=sum(weights.numel() for weights in held.network.parameters()),
+        trained_parameters=_trained(held.network, recipe),
+        multiply_adds=multiply_adds(held.network, shape),
+        epochs=speeds.size / per_epoch,
+        best_epoch=held.step / per_epoch,
+        seconds_training=float((recipe.batch_size / np.append(_speeds(layers), speeds)).sum()),
+        images_per_second=float(np.median(speeds)) if speeds.size else math.nan,
+        checkpoint=held.fingerprint,
+    )
+
+
+def _speeds(log: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
+    """Samples a second of each step."""
+    held = [line["samples_per_second"] for line in log if "samples_per_second" in line]
+    return np.array(held, np.float64)
+
+
+def multiply_adds(network: nn.Module, shape: tuple[int, ...]) -> int:
+    """Of one image forward: half of what PyTorch counts as floating-point operations."""
+    counter = FlopCounterMode(display=False)
+    with counter, torch.inference_mode():
+        network(torch.zeros(1, *shape))
+    return int(counter.get_total_flops()) // 2
+
+
+def _trained(network: nn.Module, recipe: Recipe) -> int:
+    stay = tuple(recipe.freeze)
+    return sum(
+        weights.numel()
+        for name, weights in network.named_parameters()
+        if not any(name == part or name.startswith(f"{part}.") for part in stay)
+    )
 
 
 @dataclass
@@ -107,7 +170,7 @@ class ImageRun:
         split = self.images.split("train")
         if self.whole:
             split = _with(split, self.images.split("validation"))
-        split = _limited(split, self.limit)
+        split = evenly(split, self.limit)
         return self._loader(split, recipe.batch_size, augment)
 
     @cached_property
@@ -141,61 +204,13 @@ class ImageRun:
             broken=self.broken,
         )
 
-    def evaluated(self, resume: bool, progress: Progress | None) -> Evaluated:
-        """Train, then try the best checkpoint on the test images.
-
-        Raises:
-            ValueError: As `fit` does.
-        """
-        recipe = self.recipe.for_data(self.train.steps_per_epoch)
-        fabric = make_fabric(recipe)
-        told = {"fingerprint": self._fingerprint(), "images": self.images.name}
-        best = fit(recipe, self.train, self.validation, self.folder, fabric, resume, progress, told)
-        held = load_checkpoint(best)
-        if not isinstance(held.task, ClassifyTask):
-            raise TypeError(f"{best}: expected a network trained for ClassifyTask")
-        begun = time.perf_counter()
-        tally, predictions = judge(held.network, held.task, self.test, fabric)
-        seconds = time.perf_counter() - begun
-        facts = self._facts(recipe, held.network, tally, held.step)
-        facts = replace(
-            facts,
-            images_per_second_inference=len(self.test) / seconds,
-            correct=predictions["label"] == predictions["predicted"],
-            checkpoint=held.fingerprint,
-        )
-        network = held.network.cpu()
-        return Evaluated(facts, network, held.task, self.test, predictions, str(fabric.device.type))
-
-    def _facts(self, recipe: Recipe, network: nn.Module, tally: ClassTally, step: int) -> RunFacts:
-        log = read_metrics(self.folder / METRICS)
-        steps = [line for line in log if "samples_per_second" in line]
-        speeds = np.array([line["samples_per_second"] for line in steps])
-        per_epoch = self.train.steps_per_epoch
-        parameters = sum(weights.numel() for weights in network.parameters())
-        shown = {entry.name: getattr(recipe, entry.name) for entry in fields(recipe)}
-        return RunFacts(
-            name=recipe.name,
-            tally=tally,
-            network=recipe.network,
-            recipe={name: shown[name] for name in SHOWN if shown[name] not in (None, {}, (), 0.0)},
-            curves=read_curves(log, per_epoch),
-            parameters=parameters,
-            trained_parameters=_trained(network, recipe),
-            multiply_adds=multiply_adds(network.cpu(), self.train.shape),
-            epochs=len(steps) / per_epoch,
-            best_epoch=step / per_epoch,
-            seconds_training=float((recipe.batch_size / speeds).sum()),
-            images_per_second=float(np.median(speeds)) if speeds.size else math.nan,
-        )
-
-    def _fingerprint(self) -> str:
-        """Changes when other images, or in another order, would train."""
+    def provenance(self) -> dict[str, str]:
+        """For the checkpoint; changes when other images, or in another order, would train."""
         digest = hashlib.sha256(self.images.name.encode())
         for loader in (self.train, self.validation):
             digest.update(np.ascontiguousarray(loader.split.labels[loader.indices]).tobytes())
             digest.update(repr(loader.shape).encode())
-        return digest.hexdigest()[:32]
+        return {"fingerprint": digest.hexdigest()[:32], "images": self.images.name}
 
 
 def _with(split: ImageSplit, more: ImageSplit) -> ImageSplit:
@@ -213,17 +228,9 @@ def _with(split: ImageSplit, more: ImageSplit) -> ImageSplit:
     return replace(split, members=members)
 
 
-def _limited(split: ImageSplit, limit: int | None) -> ImageSplit:
+def evenly(split: ImageSplit, limit: int | None) -> ImageSplit:
+    """At most so many images of a part, spread evenly over it."""
     if limit is None or limit >= len(split):
         return split
     chosen = np.linspace(0, len(split) - 1, limit).round().astype(np.int64)
     return replace(split, members=split.members[chosen])
-
-
-def _trained(network: nn.Module, recipe: Recipe) -> int:
-    stay = tuple(recipe.freeze)
-    return sum(
-        weights.numel()
-        for name, weights in network.named_parameters()
-        if not any(name == part or name.startswith(f"{part}.") for part in stay)
-    )

@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.clock import clock, format_cadence, nearest_slot_time
 from pipeline.decoding import DecodedFile
 from pipeline.packed_frame import PackedFrame
+from pipeline.quality_steps import EMPTY, Chain
 from pipeline.store import Store
 
 SECOND = np.timedelta64(1, "s")
@@ -24,9 +25,17 @@ class Fitting:
         store: The store, which may be empty.
         tolerance: How far from its slot a frame's time may be.
         now: The time of day, UTC.
+        chain: Quality steps between a file and the store.
     """
 
-    def __init__(self, store: Store, tolerance: np.timedelta64, now: np.datetime64) -> None:
+    def __init__(
+        self,
+        store: Store,
+        tolerance: np.timedelta64,
+        now: np.datetime64,
+        chain: Chain = EMPTY,
+    ) -> None:
+        self._chain = chain
         self._grid, self._zr, self._cadence = store.grid, store.zr, store.cadence
         self._tolerance, self._now = tolerance, now
         self._origin = store.first if len(store) else None
@@ -34,7 +43,9 @@ class Fitting:
         self._given: dict[np.datetime64, tuple[Path, str]] = {}
 
     def frames(self, file: DecodedFile) -> list[PackedFrame]:
-        """The frames of a file at the times of their slots, without those given already.
+        """The frames of a file, cleaned, at the times of their slots, without those given already.
+
+        Files contradict each other by what was read, whatever cleaning leaves of it.
 
         Raises:
             ValueError: If the file does not fit, or contradicts one before it.
@@ -50,7 +61,12 @@ class Fitting:
         fresh = {f.valid_time: f for f in reversed(frames) if f.valid_time not in self._given}
         for frame in frames:
             self._given.setdefault(frame.valid_time, (file.path, frame.content_hash))
-        return [fresh[time] for time in sorted(fresh)]
+        return [self._cleaned(fresh[time]) for time in sorted(fresh)]
+
+    def _cleaned(self, frame: PackedFrame) -> PackedFrame:
+        if not self._chain.steps:
+            return frame
+        return frame.cleaned(self._chain, self._grid.shape, self._zr)
 
     def _check_grid(self, file: DecodedFile) -> None:
         if difference := self._grid.difference(file.grid):

@@ -23,6 +23,7 @@ from pipeline.layout import Order, slots_per_shard
 from pipeline.new_store import create_for
 from pipeline.packed_frame import PackedFrame
 from pipeline.places import Address, place_of
+from pipeline.quality_steps import Wanted
 from pipeline.readers import READERS, is_archive
 from pipeline.store import Store
 from pipeline.workers import ClusterCrew, Crew, LocalCrew
@@ -43,6 +44,7 @@ def ingest(
     reader: str | None = None,
     workers: int | None = None,
     dask: str | None = None,
+    quality: Sequence[str] | None = None,
     now: np.datetime64 | None = None,
     progress: Progress | None = None,
 ) -> IngestReport:
@@ -60,11 +62,14 @@ def ingest(
         workers: How many decode at once; by default one for each processor. Many files are
             decoded in processes of their own, a few in threads.
         dask: Address of a Dask scheduler whose workers decode instead.
+        quality: Steps between file and store, see `pipeline.quality_steps`; by default the
+            product's, else those of the store. A store keeps the steps that it began with.
         now: The time, UTC; by default the clock's. Frames of more than a day later are refused.
         progress: Called with the files done and the files in all.
 
     Raises:
-        ValueError: If the product or the reader is unknown, or cannot be told from the files.
+        ValueError: If the product, the reader or a quality step is unknown, the product cannot be
+            told from the files, or the store began with other quality steps.
         BlockingIOError: If another process is writing to the store.
         ConnectionError: If there is no such Dask cluster.
         OSError: If the store cannot be written; ingest the same files again then.
@@ -76,6 +81,9 @@ def ingest(
     if reader is not None and reader not in READERS:
         raise ValueError(f"no reader {reader!r}; there are {sorted(READERS)}")
     now = np.datetime64(datetime.now(UTC).replace(tzinfo=None)) if now is None else now
+    wanted = Wanted(quality)
+    if known is not None:
+        wanted.chain_of(known, entry)
     usual = entry.reader if entry else None
     jobs = [Job(path, _reader_of(path, reader, usual)) for path in ordered]
     with ClusterCrew(dask) if dask else LocalCrew(workers or _processors()) as crew:
@@ -87,10 +95,10 @@ def ingest(
             if not head:
                 return report
             decoded = chain(head, decoded)
-            create = partial(create_for, store, head, entry, order)
+            create = partial(create_for, store, head, entry, order, wanted)
         with _naming(store, report), StoreWriter(store, create) as writer:
             tolerance = np.timedelta64(entry.tolerance_seconds if entry else 0, "s")
-            fitting = Fitting(writer.store, tolerance, now)
+            fitting = Fitting(writer.store, tolerance, now, wanted.chain_of(writer.store, entry))
             _fill_all(writer, _batches(decoded, fitting, writer.store.cadence, report), report)
     report.refused.sort(key=lambda refusal: refusal.path)
     return report

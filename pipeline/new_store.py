@@ -11,13 +11,18 @@ from data_catalog.product import Product
 from pipeline.decoding import DecodedFile
 from pipeline.layout import Order
 from pipeline.places import Address
+from pipeline.quality_steps import PRODUCT, Wanted
 from pipeline.store import Store
 
 ANYONES_FORMATS = ("cf_netcdf", "cf_zarr")
 
 
 def create_for(
-    store: Address, head: Sequence[DecodedFile], entry: Product | None, order: Order
+    store: Address,
+    head: Sequence[DecodedFile],
+    entry: Product | None,
+    order: Order,
+    wanted: Wanted = PRODUCT,
 ) -> None:
     """Lay out an empty store.
 
@@ -26,9 +31,10 @@ def create_for(
         head: The first files; without an entry they tell the product and the cadence.
         entry: What the catalog says of the product.
         order: How frames are scanned.
+        wanted: Quality steps that the store is to have.
 
     Raises:
-        ValueError: If the product cannot be told.
+        ValueError: If the product cannot be told, or a quality step is unknown.
     """
     first = head[0]
     times = np.unique([frame.valid_time for file in head for frame in file.frames])
@@ -48,6 +54,7 @@ def create_for(
         cadence=cadence,
         licence=entry.licence if entry else "unknown",
         order=order,
+        quality=wanted.chain(entry).attributes,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.layout import Order, decode_frame, encode_frame
-from pipeline.packing import pack
+from pipeline.packing import pack, unpack
 from pipeline.quality import Shares, implausible
 from pipeline.reflectivity import ZR
 
@@ -57,6 +58,21 @@ class PackedFrame:
             implausible(packed),
             order,
         )
+
+    def cleaned(
+        self,
+        clean: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+        shape: tuple[int, int],
+        zr: ZR,
+    ) -> Self:
+        """The same frame (H, W) after quality control, its hash and shares of what is left.
+
+        One that is implausible is not weather, whatever may be left of it, and stays as it is.
+        """
+        if self.implausible:
+            return self
+        dbz = clean(unpack(decode_frame(self.chunk, shape, self.order)))
+        return self.of(dbz, self.valid_time, self.source, zr, self.order)
 
     def ordered(self, order: Order, shape: tuple[int, int]) -> Self:
         """The same frame (H, W) with its pixels in another order, if they are not in it."""

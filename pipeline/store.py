@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, cast
 
@@ -41,14 +42,14 @@ class Store:
         self._place, self._group = place, group
         self._arrays: dict[str, zarr.Array[Any]] = {}
         self.address, self.snapshot, self.movable = place.address, place.snapshot, place.movable
-        attributes = group.attrs.asdict()
-        self.product = str(attributes["product"])
-        self.licence = str(attributes["licence"])
+        attributes: Mapping[str, Any] = group.attrs.asdict()
+        self.product, self.licence = str(attributes["product"]), str(attributes["licence"])
         self.cadence = parse_cadence(str(attributes["cadence"]))
-        self.zr = ZR(float(str(attributes["zr_a"])), float(str(attributes["zr_b"])))
+        self.zr = ZR(float(attributes["zr_a"]), float(attributes["zr_b"]))
         self.order = cast(Order, attributes["scan_order"])
-        shards = self._array("reflectivity").shards
-        self.shard = shards[0] if shards else None
+        self.quality = tuple[str, ...](attributes.get("quality", ()))
+        self.quality_steps = tuple[str, ...](attributes.get("quality_steps", ()))
+        self.shard = (self._array("reflectivity").shards or (None,))[0]
 
     @classmethod
     def create(
@@ -61,8 +62,9 @@ class Store:
         cadence: np.timedelta64,
         licence: str = "unknown",
         order: Order = "C",
+        quality: Mapping[str, Sequence[str]] | None = None,
     ) -> Store:
-        """Lay out an empty store in a new place.
+        """Lay out an empty store in a new place; `quality` as `Chain.attributes` tells it.
 
         Raises:
             FileExistsError: If something stands there already.
@@ -82,6 +84,7 @@ class Store:
             "zr_b": zr.b,
             "scan_order": order,
             "store_version": VERSION,
+            **(quality or {}),
         }
         shard = slots_per_shard(cadence) if place.sharded else None
         with place.creating() as objects:
@@ -137,9 +140,8 @@ class Store:
     @cached_property
     def times(self) -> NDArray[np.datetime64]:
         """(N,) valid times of the slots, UTC."""
-        if not len(self):
-            return np.empty(0, "datetime64[ns]")
-        return self.first + self.cadence * np.arange(len(self))
+        count = len(self)
+        return self.first + self.cadence * np.arange(count) if count else np.empty(0, "M8[ns]")
 
     @property
     def status(self) -> NDArray[np.int8]:
@@ -168,8 +170,7 @@ class Store:
 
     def column(self, name: str, stretch: slice = slice(None)) -> NDArray[Any]:
         """One of the arrays along time, or a stretch of it."""
-        values: NDArray[Any] = np.asarray(self._array(name)[stretch])
-        return values
+        return np.asarray(self._array(name)[stretch])
 
     def read(self, start: int, stop: int) -> NDArray[np.int16]:
         """(stop − start, H, W) packed frames of slots start … stop − 1, MISSING where unfilled.

@@ -20,6 +20,13 @@ def ingest(
     dask: Annotated[
         str | None, typer.Option(help="Address of a Dask scheduler whose workers decode instead.")
     ] = None,
+    quality: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Step of quality control, in order: median[:SIZE], speckle[:NEIGHBOURS], "
+            "objects[:PIXELS], cleaner:CHECKPOINT[:STRICTNESS], or none; by default the product's."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Put the frames of radar files into a store; repeat it as often as you like.
@@ -37,6 +44,7 @@ def ingest(
             reader=reader,
             workers=workers,
             dask=dask,
+            quality=_chain(quality),
             progress=progress,
         )
     for refusal in report.refused:
@@ -48,6 +56,11 @@ def ingest(
     else:
         terminal.show(report.sentence())
     raise typer.Exit(report.exit_code)
+
+
+def _chain(spellings: list[str] | None) -> list[str] | None:
+    """What was asked for: None for nothing, an empty chain for `none` alone."""
+    return [] if spellings == ["none"] else spellings or None
 
 
 def info(

@@ -8,37 +8,49 @@ from collections.abc import Mapping
 from torch import nn
 
 from nowcast.models.alexnet import AlexNet
+from nowcast.models.autoencoder import Autoencoder
 from nowcast.models.cnn import CNN, SmallVGG
+from nowcast.models.conv_autoencoder import ConvAutoencoder
 from nowcast.models.convlstm import ConvLSTM
 from nowcast.models.convnet import ConvNet
 from nowcast.models.efficientnet import EfficientNet
+from nowcast.models.encoder_decoder import EncoderDecoder
+from nowcast.models.fcn import FCN
 from nowcast.models.googlenet import GoogLeNet
 from nowcast.models.lenet import LeNet
 from nowcast.models.mlp import MLP
 from nowcast.models.pretrained import load_pretrained
 from nowcast.models.resnet import CifarResNet, ResNet
+from nowcast.models.sliding_window import SlidingWindow
 from nowcast.models.unet import UNet
+from nowcast.models.vae import VariationalAutoencoder
 from nowcast.models.vgg import VGG
 from nowcast.models.vit import VIT_B16, VIT_TINY, ViT
 from nowcast.models.wide_resnet import WideResNet
 
 __all__ = [
     "CNN",
+    "FCN",
     "MLP",
     "MODELS",
     "VGG",
     "VIT_B16",
     "VIT_TINY",
     "AlexNet",
+    "Autoencoder",
     "CifarResNet",
+    "ConvAutoencoder",
     "ConvLSTM",
     "ConvNet",
     "EfficientNet",
+    "EncoderDecoder",
     "GoogLeNet",
     "LeNet",
     "ResNet",
+    "SlidingWindow",
     "SmallVGG",
     "UNet",
+    "VariationalAutoencoder",
     "ViT",
     "WideResNet",
     "build_network",
@@ -48,6 +60,8 @@ __all__ = [
 
 MODELS: dict[str, type[nn.Module]] = {
     "unet": UNet,
+    "fcn": FCN,
+    "window": SlidingWindow,
     "convlstm": ConvLSTM,
     "convnet": ConvNet,
     "mlp": MLP,
@@ -62,6 +76,9 @@ MODELS: dict[str, type[nn.Module]] = {
     "resnet-wide": WideResNet,
     "efficientnet-b0": EfficientNet,
     "vit": ViT,
+    "autoencoder": Autoencoder,
+    "autoencoder-conv": ConvAutoencoder,
+    "vae": VariationalAutoencoder,
 }
 
 

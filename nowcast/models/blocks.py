@@ -32,25 +32,28 @@ def make_norm(norm: Norm, channels: int) -> nn.Module:
 
 
 class ConvBlock(nn.Sequential):
-    """Twice convolution, norm and ReLU; (B, inputs, H, W) -> (B, outputs, H, W)."""
+    """Twice convolution, norm and ReLU; (B, inputs, H, W) -> (B, outputs, H, W).
 
-    def __init__(self, inputs: int, outputs: int, norm: Norm) -> None:
+    Without padding the grid loses two pixels on each side.
+    """
+
+    def __init__(self, inputs: int, outputs: int, norm: Norm, *, padding: bool = True) -> None:
         layers: list[nn.Module] = []
         for channels in (inputs, outputs):
             layers += [
-                relu_conv(channels, outputs, bias=norm == "none"),
+                relu_conv(channels, outputs, bias=norm == "none", padding=padding),
                 make_norm(norm, outputs),
                 nn.ReLU(inplace=True),
             ]
         super().__init__(*layers)
 
 
-def relu_conv(inputs: int, outputs: int, *, bias: bool = True) -> nn.Conv2d:
+def relu_conv(inputs: int, outputs: int, *, bias: bool = True, padding: bool = True) -> nn.Conv2d:
     """A 3 × 3 convolution initialised for a ReLU behind it.
 
     Source: He et al., 2015, IEEE International Conference on Computer Vision, 1026-1034.
     """
-    conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)
+    conv = nn.Conv2d(inputs, outputs, 3, padding=int(padding), bias=bias)
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)
@@ -75,3 +78,22 @@ def pad_to_multiple(frames: Tensor, multiple: int) -> Tensor:
     if bottom or right:
         return F.pad(frames, (0, right, 0, bottom), mode="replicate")
     return frames
+
+
+def crop_centre(frames: Tensor, like: Tensor) -> Tensor:
+    """The middle of (…, H, W) as large as the grid of another.
+
+    Raises:
+        ValueError: If the other is larger, or does not leave as much on both sides.
+    """
+    edges = [a - b for a, b in zip(frames.shape[-2:], like.shape[-2:], strict=True)]
+    if not any(edges):
+        return frames
+    top, left = (edge // 2 for edge in edges)
+    height, width = like.shape[-2:]
+    if min(edges) < 0 or any(edge % 2 for edge in edges):
+        raise ValueError(
+            f"expected a grid inside of {tuple(frames.shape[-2:])}, found {(height, width)} that "
+            "cannot lie in its middle"
+        )
+    return frames[..., top : top + height, left : left + width]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from nowcast.recipes.cleaning import CLEANING
+from nowcast.recipes.denoising import DENOISING
 from nowcast.recipes.images import IMAGES
 from nowcast.recipes.nowcasting import NOWCASTING
 from nowcast.recipes.recipe import PRECISIONS, Recipe
+from nowcast.recipes.segmentation import SEGMENTATION
 
 __all__ = ["PRECISIONS", "RECIPES", "Recipe", "find_recipe"]
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*NOWCASTING, *IMAGES)}
+_ALL = (*NOWCASTING, *CLEANING, *IMAGES, *DENOISING, *SEGMENTATION)
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
 
 
 def find_recipe(name: str) -> Recipe:

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nowcast.report.axes import Axis
-from nowcast.report.class_facts import Curve, Curves, RunFacts
 from nowcast.report.figures import MARKS, Canvas, Line, nothing, readings
 from nowcast.report.lines import Chart, ChartGroup, drawn, reach
 from nowcast.report.maps import tick_step
 from nowcast.report.styles import Style
+from nowcast.report.training_facts import Curve, Curves, TrainingFacts
 
 TRAINING = Style("training", "Training", "#0072b2", "circle", "5 3")
 VALIDATION = Style("validation", "Validation", "#d55e00", "square")
@@ -93,7 +93,7 @@ def _curve(points: Sequence[tuple[float, float]]) -> Curve | None:
     return Curve(epochs, values)
 
 
-def course_charts(run: RunFacts) -> ChartGroup | None:
+def course_charts(run: TrainingFacts) -> ChartGroup | None:
     """Loss, accuracy and rate of one run by epoch; None if nothing is known."""
     held = run.curves
     pairs = ((TRAINING, VALIDATION), (TRAINING, VALIDATION), (RATE,))

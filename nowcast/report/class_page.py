@@ -61,7 +61,7 @@ def render_classes(facts: ClassFacts) -> str:
         odds=[class_charts.roc_charts(tally, classes), class_charts.reliability_chart(tally)],
         mistakes=show_images(tally.mistakes, facts.images, classes),
         unsure=show_images(tally.least_sure, facts.images, classes),
-        inside=_narrow_first(facts.inside),
+        inside=narrow_first(facts.inside),
         half=HALF_PAGE,
         wrong=tally.images - tally.right,
         downloads=class_downloads(facts.run, classes),
@@ -137,7 +137,7 @@ def key_figures(run: RunFacts) -> list[tuple[str, str, str]]:
     return figures
 
 
-def _narrow_first(figures: Sequence[Figure]) -> list[tuple[Figure, tuple[int, int]]]:
+def narrow_first(figures: Sequence[Figure]) -> list[tuple[Figure, tuple[int, int]]]:
     """Figures and the size at which they are shown, those that need a whole row last."""
     sizes = [size_of(figure.png) for figure in figures]
     shown = [(width // FINENESS, height // FINENESS) for width, height in sizes]

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from nowcast.scaling import scaling_from_json, scaling_to_json
-from nowcast.tasks.classes import ClassifyTask, SegmentTask
+from nowcast.tasks.classes import ClassifyTask
 from nowcast.tasks.images import DenoiseTask
 from nowcast.tasks.nowcasting import NowcastTask, align
+from nowcast.tasks.segmentation import SegmentTask
 from nowcast.tasks.task import Example, Task
 
 __all__ = [

@@ -1,8 +1,10 @@
-"""Naming classes, of images and of pixels; images are (B, channels, H, W)."""
+"""Naming classes of images, which are (B, channels, H, W)."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -42,6 +44,8 @@ class ClassifyTask:
         teacher_share: Of the teacher in the loss; the cross entropy of the labels has the rest.
     """
 
+    known_errors: ClassVar[Collection[str]] = (*CLASS_LOSSES, DISTILLED)
+
     classes: int = 10
     channels: int = 1
     scaling: Scaling = field(default_factory=MinMax)
@@ -54,8 +58,8 @@ class ClassifyTask:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "class_weights", tuple(self.class_weights))
-        if self.error not in (*CLASS_LOSSES, DISTILLED):
-            names = sorted((*CLASS_LOSSES, DISTILLED))
+        if self.error not in self.known_errors:
+            names = sorted(self.known_errors)
             raise ValueError(f"no class loss {self.error!r}; there are {names}")
         self._check()
 
@@ -178,21 +182,3 @@ class ClassifyTask:
         if not target.is_floating_point():
             return target
         return (target[:, 0] if self.error == DISTILLED else target).argmax(1)
-
-
-@dataclass(frozen=True)
-class SegmentTask(ClassifyTask):
-    """Name the class of each pixel, background 0; a label of UNLABELLED does not count."""
-
-    classes: int = 2
-
-    @torch.no_grad()
-    def scores(self, output: Tensor, example: Example) -> dict[str, Tensor]:
-        """As for images, and the counts of foreground found and true, in both and in either."""
-        found = self.logits(output).argmax(1) > 0
-        true, known = self.truth(example.target) > 0, example.weight > 0
-        return {
-            **super().scores(output, example),
-            "intersection": (found & true & known).sum(),
-            "union": ((found | true) & known).sum(),
-        }

@@ -116,13 +116,12 @@ class Run:
         example = self.pose(self.share(batch))
         output = self._answer(example.inputs).float()
         loss = self.recipe.task.loss(output, example)
-        scores = self.recipe.task.scores(output.detach(), example)
-        scores = added(self._penalties.beside(scores), self.fabric)
-        sums = {name: float(value) for name, value in scores.items()}
+        own = self._penalties.beside(self.recipe.task.scores(output.detach(), example))
+        sums = {name: float(value) for name, value in added(own, self.fabric).items()}
         mean = sums["loss"] / (sums["weight"] or 1)
         for weight in self._weights:
             weight.grad = None
-        self._backward(self._penalties.added_to(loss), example, sums["weight"])
+        self._backward(self._penalties.added_to(loss), own["weight"], sums["weight"])
         norm = self._clip(mean)
         self.optimizer.step()
         self.step += 1
@@ -141,11 +140,11 @@ class Run:
                 output = self.raw(inputs)
         return output
 
-    def _backward(self, loss: Tensor, example: Example, weight: float) -> None:
-        """Gradients of the mean over all processes' samples; theirs are averaged."""
+    def _backward(self, loss: Tensor, own: Tensor, every: float) -> None:
+        """Gradients of the mean over all processes' weights; what they found is averaged."""
         world = self.fabric.world_size
         if world > 1:
-            loss = loss * (world * example.weight.sum() / (weight or 1)).to(loss.dtype)
+            loss = loss * (world * own / (every or 1)).to(loss.dtype)
         self.fabric.backward(loss)
         if world > 1 and self._changes:
             self.freezing.forget(self.raw, self.step)

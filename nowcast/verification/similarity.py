@@ -19,16 +19,17 @@ from nowcast.verification.windows import window_sums
 SIGMA, RADIUS, SPAN_DBZ = 1.5, 5, 60.0
 
 
-def structural_similarity(forecast: Tensor, observed: Tensor) -> Tensor:
+def structural_similarity(forecast: Tensor, observed: Tensor, span: float = SPAN_DBZ) -> Tensor:
     """SSIM around every pixel whose window lies in the grid.
 
     SSIM = (2 μf μo + c1)(2 σfo + c2) / ((μf² + μo² + c1)(σf² + σo² + c2)) of means μ, variances σ²
-    and covariance σfo under a Gaussian window of σ = 1.5 in 11 × 11 pixels, c1 = (0.01 · 60 dBZ)²,
-    c2 = (0.03 · 60 dBZ)². Range −1 to 1, best 1.
+    and covariance σfo under a Gaussian window of σ = 1.5 in 11 × 11 pixels, c1 = (0.01 · span)²,
+    c2 = (0.03 · span)². Range −1 to 1, best 1.
 
     Args:
-        forecast: (N, H, W) dBZ above FLOOR_DBZ.
+        forecast: (N, H, W), of reflectivity dBZ above FLOOR_DBZ.
         observed: (N, H, W) likewise.
+        span: From the least to the greatest value there is.
 
     Returns:
         (N, H − 10, W − 10) float64: in float32 small variances drown in large means.
@@ -39,7 +40,7 @@ def structural_similarity(forecast: Tensor, observed: Tensor) -> Tensor:
     forecast, observed = forecast.double(), observed.double()
     terms = (forecast, observed, forecast**2, observed**2, forecast * observed)
     mean_f, mean_o, square_f, square_o, product = (_smooth(term) for term in terms)
-    first, second = (0.01 * SPAN_DBZ) ** 2, (0.03 * SPAN_DBZ) ** 2
+    first, second = (0.01 * span) ** 2, (0.03 * span) ** 2
     both = mean_f * mean_o
     covariance = product.sub_(both)
     squares = mean_f.square_().add_(mean_o.square_())

@@ -12,8 +12,7 @@ from typer.testing import CliRunner
 
 from flows.classification import Classification, classify
 from flows.cli import app
-from flows.image_answers import multiply_adds
-from flows.image_runs import ImageRun
+from flows.image_runs import ImageRun, multiply_adds
 from nowcast.checkpoint import load_checkpoint
 from nowcast.models import build_network
 from nowcast.recipes import find_recipe

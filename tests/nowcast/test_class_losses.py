@@ -84,18 +84,18 @@ def test_mean_square_is_that_of_the_shares() -> None:
     assert loss_of(ClassifyTask(3, error="mse")) == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_pixels_are_named_with_any_error() -> None:
+@pytest.mark.parametrize("error", ["cross_entropy", "binary_cross_entropy"])
+def test_pixels_are_named_as_images_are(error: str) -> None:
     label = torch.tensor([[[0, 1, -1]]])
-    output = torch.randn(1, 2, 1, 3)
-    for error in ("cross_entropy", "mse"):
-        task = SegmentTask(error=error, label_smoothing=0.1)
-        example = task.pose(Batch(FRAMES[:1, :, :1, :3], label))
-        errors = [
-            find_class_loss(error)(output[..., k], smoothed(shares_of(label[..., k], 2), 0.1))
-            for k in (0, 1)
-        ]
-        expected = torch.stack([error.reshape(()) for error in errors]).mean()
-        torch.testing.assert_close(task.loss(output, example), expected)
+    output = torch.randn(1, 1 if error == "binary_cross_entropy" else 2, 1, 3)
+    task = SegmentTask(error=error, label_smoothing=0.1)
+    example = task.pose(Batch(FRAMES[:1, :, :1, :3], label))
+    errors = [
+        find_class_loss(error)(output[..., k], smoothed(shares_of(label[..., k], 2), 0.1))
+        for k in (0, 1)
+    ]
+    expected = torch.stack([error.reshape(()) for error in errors]).mean()
+    torch.testing.assert_close(task.loss(output, example), expected)
 
 
 def test_smoothing_keeps_the_sum() -> None:

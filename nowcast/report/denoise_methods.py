@@ -1,0 +1,180 @@
+"""The methods of a denoising beside each other: their colours and their table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nowcast.evaluation.restoration import Gain, compare_restored
+from nowcast.report.class_runs import COLOURS, RunCell
+from nowcast.report.class_words import grouped, multiply_adds, signed
+from nowcast.report.denoise_facts import MethodFacts
+from nowcast.report.styles import GREY, MARKERS, Style
+from nowcast.report.tables import nearest_to
+from nowcast.report.wording import UNDEFINED, duration, number
+
+SOLID, BROKEN, DOTTED, NOISY = "", "6 3", "2 3", "5 4"
+EMPTY = RunCell(UNDEFINED)
+
+
+@dataclass(frozen=True)
+class Column:
+    """What stands under a heading, a cell for each method."""
+
+    heading: str
+    small: str
+    cells: tuple[RunCell, ...]
+
+
+@dataclass(frozen=True)
+class MethodRow:
+    """One method."""
+
+    style: Style
+    what: str
+    note: str
+    cells: tuple[RunCell, ...]
+
+
+def in_order(methods: Sequence[MethodFacts]) -> list[MethodFacts]:
+    """The first, then the other networks, classic methods, nothing; each by falling PSNR."""
+    kinds = ("network", "classic", "nothing")
+    ranked = sorted(methods[1:], key=lambda held: (kinds.index(held.kind), -_rank(held)))
+    return [*methods[:1], *ranked]
+
+
+def _rank(method: MethodFacts) -> float:
+    level = method.tally.psnr() if method.tally else math.nan
+    return level if math.isfinite(level) else 0.0
+
+
+def method_styles(methods: Sequence[MethodFacts]) -> dict[str, Style]:
+    """Name → style, in the order of `in_order`: colours go to networks, then to the best rivals."""
+    ordered = in_order(methods)
+    trained = sum(held.kind == "network" for held in ordered)
+    styles = {}
+    for n, held in enumerate(ordered):
+        colour, dash = GREY, DOTTED
+        if held.kind == "nothing":
+            dash = NOISY
+        elif held.kind == "network":
+            colour, dash = COLOURS[n % len(COLOURS)], SOLID if n < len(COLOURS) else DOTTED
+        elif n < max(len(COLOURS), trained + 1):
+            colour, dash = COLOURS[n % len(COLOURS)], BROKEN
+        styles[held.name] = Style(held.name, held.shown, colour, MARKERS[n % len(MARKERS)], dash)
+    return styles
+
+
+def method_table(methods: Sequence[MethodFacts]) -> tuple[list[Column], list[MethodRow]]:
+    """Columns in which anything is known, and a row for each method that was judged on images."""
+    styles = method_styles(methods)
+    ordered = [held for held in in_order(methods) if held.tally is not None]
+    if not ordered:
+        return [], []
+    columns = [
+        column
+        for column in _columns(ordered)
+        if any(cell.text != UNDEFINED for cell in column.cells)
+    ]
+    rows = [
+        MethodRow(
+            styles[held.name],
+            _network(held),
+            held.note,
+            tuple(column.cells[n] for column in columns),
+        )
+        for n, held in enumerate(ordered)
+    ]
+    return columns, rows
+
+
+def _network(method: MethodFacts) -> str:
+    network = method.training.network if method.training else ""
+    return "" if network == method.shown else network
+
+
+def _columns(methods: Sequence[MethodFacts]) -> list[Column]:
+    tallies = [held.tally for held in methods]
+    of_each = {
+        name: [getattr(tally, name)() if tally else math.nan for tally in tallies]
+        for name in ("psnr", "ssim", "mse")
+    }
+    costs = [held.training.parameters if held.training else None for held in methods]
+    adds = [held.training.multiply_adds if held.training else None for held in methods]
+    images = [held.images if held else 0 for held in tallies]
+    return [
+        Column("Images", "judged", _uneven(images)),
+        Column("PSNR", "dB, 95 % interval", _levels(methods)),
+        Column("Difference", "dB, 95 % interval", _differences(methods)),
+        Column("SSIM", "", _scores(of_each["ssim"], 3, 1.0)),
+        Column("MSE", "of 0 to 255", _scores(of_each["mse"], 1, 0.0)),
+        Column("Tuned", "on validation", tuple(_words(held.parameter) for held in methods)),
+        Column("Time", "1000 images", tuple(_time(held.seconds_per_1000) for held in methods)),
+        Column("Parameters", "", tuple(_count(cost) for cost in costs)),
+        Column("Multiply-adds", "an image", tuple(RunCell(multiply_adds(count)) for count in adds)),
+    ]
+
+
+def _levels(methods: Sequence[MethodFacts]) -> tuple[RunCell, ...]:
+    values = [held.tally.psnr() if held.tally else math.nan for held in methods]
+    cells = []
+    for held, plain in zip(methods, _scores(values, 2, math.inf), strict=True):
+        ends = held.tally.psnr_interval() if held.tally else (math.nan, math.nan)
+        small = " to ".join(number(end, 2) for end in ends) if np.isfinite(ends).all() else ""
+        cells.append(RunCell(plain.text, small, plain.best))
+    return tuple(cells)
+
+
+def _differences(methods: Sequence[MethodFacts]) -> tuple[RunCell, ...]:
+    first, cells = methods[0], [EMPTY]
+    for other in methods[1:]:
+        gain = gain_of(other, first)
+        if gain is not None:
+            small = f"{signed(gain.low, 2)} to {signed(gain.high, 2)}"
+            cells.append(RunCell(signed(gain.mean, 2), small if math.isfinite(gain.low) else ""))
+        elif first.tally and other.tally and first.tally.images == other.tally.images:
+            cells.append(RunCell(signed(other.tally.psnr() - first.tally.psnr(), 2)))
+        else:
+            cells.append(EMPTY)
+    return tuple(cells)
+
+
+def gain_of(first: MethodFacts, second: MethodFacts) -> Gain | None:
+    """The first against the second on the images of both; None where those are not known."""
+    if first.psnr is None or second.psnr is None or first.psnr.shape != second.psnr.shape:
+        return None
+    both = np.isfinite(first.psnr) & np.isfinite(second.psnr)
+    return compare_restored(first.psnr[both], second.psnr[both]) if both.any() else None
+
+
+def _scores(values: Sequence[float], decimals: int, aim: float) -> tuple[RunCell, ...]:
+    """The best marked: the nearest to an aim, or the largest where there is no bound."""
+    held = np.array(values, np.float64).round(decimals)
+    known = np.isfinite(held)
+    best = held == held[known].max(initial=-math.inf) if aim == math.inf else nearest_to(aim, held)
+    marked = best & known & (known.sum() > 1)
+    return tuple(
+        RunCell(number(float(value), decimals), best=bool(mark))
+        for value, mark in zip(values, marked, strict=True)
+    )
+
+
+def _uneven(counts: Sequence[int]) -> tuple[RunCell, ...]:
+    """Counts where they differ."""
+    same = len(set(counts)) == 1
+    return tuple(EMPTY if same else RunCell(grouped(count)) for count in counts)
+
+
+def _words(text: str) -> RunCell:
+    return RunCell(text or UNDEFINED)
+
+
+def _time(seconds: float | None) -> RunCell:
+    return RunCell(duration(seconds))
+
+
+def _count(count: float | None) -> RunCell:
+    return EMPTY if count is None else RunCell(grouped(count))

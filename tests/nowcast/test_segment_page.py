@@ -1,0 +1,438 @@
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from headless import CHROMIUM, chromium
+from PIL import Image
+from segment_samples import CHOSEN, CLASSES, SIDE, make_facts, make_run
+
+from nowcast.evaluation import Fate, SegmentTally
+from nowcast.report.segment_charts import segment_charts
+from nowcast.report.segment_colours import (
+    FALSE,
+    FATES,
+    FOUND,
+    HIT,
+    MISSED,
+    OTHER,
+    OUTCOMES,
+    TRUE,
+    draw_fates,
+    draw_outcomes,
+)
+from nowcast.report.segment_facts import SegmentFacts
+from nowcast.report.segment_numbers import segment_downloads, segment_scores
+from nowcast.report.segment_page import key_figures, render_segment, write_segment_report
+from nowcast.report.segment_pairs import compare_runs
+from nowcast.report.segment_pictures import LONGEST, show_pictures
+from nowcast.report.segment_raster import (
+    canvas_size,
+    dashed,
+    edges,
+    of_colour,
+    painted,
+    resized,
+    spread,
+)
+from nowcast.report.segment_rows import picture_columns, picture_rows
+from nowcast.report.segment_scores import fate_table, object_table, pixel_table, score_tables
+from nowcast.report.segment_verdict import segment_verdict
+
+SECTIONS = ["scores", "runs", "pictures", "by-picture", "curves", "course", "data", "numbers"]
+
+
+class Outline(HTMLParser):
+    """Tags that are open and attributes of a page."""
+
+    VOID = frozenset({"meta", "link", "img", "input", "br"})
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for seen, attributes in self.seen if seen == tag]
+
+
+@pytest.fixture(scope="module")
+def facts() -> dict[str, SegmentFacts]:
+    return {kind: make_facts(kind) for kind in CLASSES}
+
+
+@pytest.fixture(scope="module")
+def pages(facts: dict[str, SegmentFacts]) -> dict[str, str]:
+    return {kind: render_segment(held) for kind, held in facts.items()}
+
+
+def words(page: str) -> str:
+    bare = re.sub("<style.*?</style>", "", page, flags=re.DOTALL)
+    return " ".join(re.sub("<[^>]*>", " ", bare).split())
+
+
+def opened(address: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_page_is_whole_and_well_formed(kind: str, pages: dict[str, str]) -> None:
+    outline = Outline(pages[kind])
+    assert outline.open == []
+    told = [name for name in SECTIONS if kind != "tissues" or name != "curves"]
+    assert [held["id"] for held in outline.all("section")] == told
+    places = {held["id"] for _, held in outline.seen if "id" in held}
+    wanted = {str(held["href"])[1:] for held in outline.all("a") if str(held["href"])[0] == "#"}
+    assert wanted == {*told, "picture-1", "picture-2", "picture-3"}
+    assert wanted <= places
+    assert "nan" not in words(pages[kind]).lower().split()
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_page_needs_nothing_but_itself(kind: str, pages: dict[str, str]) -> None:
+    outline = Outline(pages[kind])
+    for held in (*outline.all("img"), *outline.all("link"), *outline.all("a")):
+        address = held.get("src") or held.get("href") or ""
+        assert address.startswith(("data:", "#")), address[:60]
+    assert "<script" not in pages[kind]
+    assert "url(" not in pages[kind]
+
+
+def test_page_is_written_whole(facts: dict[str, SegmentFacts], tmp_path: Path) -> None:
+    path = write_segment_report(tmp_path / "run" / "report.html", facts["tissues"])
+    assert [held.name for held in path.parent.iterdir()] == ["report.html"]
+    assert path.read_text(encoding="utf-8").endswith("</html>")
+
+
+def test_names_are_escaped_wherever_they_stand(facts: dict[str, SegmentFacts]) -> None:
+    held = facts["vessels"]
+    training = dataclasses.replace(held.run.training, title="<script>1</script>")
+    evil = dataclasses.replace(
+        held,
+        run=dataclasses.replace(held.run, training=training),
+        pictures=(dataclasses.replace(held.pictures[0], name="<i>name</i>"),),
+        peculiar=("<b>odd</b>",),
+    )
+    page = render_segment(evil)
+    for part in ("<script>1", "<i>name", "<b>odd"):
+        assert part not in page
+        assert part.replace("<", "&lt;").replace(">", "&gt;") in page
+
+
+def test_verdict_names_the_scores_the_errors_and_the_rival(facts: dict[str, SegmentFacts]) -> None:
+    held = facts["objects"]
+    tally = held.run.objects
+    told = segment_verdict(held)
+    assert f"of the {tally.true_objects} nuclei of 3 test pictures of Made pictures" in told[0]
+    assert f"F1 {tally.f1()[0]:.3f} at IoU 0.5" in told[0]
+    merged = sum(row["merged"] for row in held.run.rows)
+    assert f"{merged} merged" in told[1]
+    assert told[1].endswith("without separation 6 would be merged.")
+    assert told[2].startswith("Against fcn-8: F1 ")
+    worst = min(held.run.rows, key=lambda row: row["f1"])
+    assert worst["picture"] in told[3]
+    assert told[4].startswith("Trained for 8 epochs in 5 min")
+
+
+def test_verdict_says_where_the_threshold_of_membranes_comes_from(
+    facts: dict[str, SegmentFacts],
+) -> None:
+    held = facts["membranes"]
+    at = held.run.membranes.at(0.5)
+    told = segment_verdict(held)[0]
+    assert f"V-Rand {at.v_rand:.4f}" in told
+    assert f"at the threshold 0.5, chosen on {CHOSEN}" in told
+    free = dataclasses.replace(held, run=dataclasses.replace(held.run, membrane=None))
+    assert "the best on these very pictures" in segment_verdict(free)[0]
+    note = score_tables(free)[0].note
+    assert "largest V-Rand on these very pictures" in note
+
+
+def test_human_stands_beside_the_network(facts: dict[str, SegmentFacts]) -> None:
+    held = facts["vessels"]
+    theirs = held.reference.mean_dice()[1]
+    human = next(told for told in segment_verdict(held) if "human" in told)
+    assert f"reaches Dice {theirs:.3f}" in human
+    ahead = sum(row["dice"] > row["second_dice"] for row in held.run.rows)
+    assert f"closer to it on {ahead} of 3 pictures" in human
+    figures = {heading: remark for heading, _, remark in key_figures(held)}
+    assert figures["Dice"] == f"second observer {theirs:.3f}"
+    table = pixel_table(held)
+    assert [row.style.title for row in table.rows][-1] == "Second observer"
+    assert table.columns[0].cells[-1].text == f"{theirs:.4f}"
+    assert table.columns[-1].cells[-1].text == "–"
+    assert "Second observer: finds" in str(segment_charts(held)[0].charts[0].svg)
+
+
+def test_tables_mark_the_best_run(facts: dict[str, SegmentFacts]) -> None:
+    for table in (object_table(facts["objects"]), pixel_table(facts["objects"])):
+        for column in table.columns:
+            first, second = column.cells
+            if column.heading in {"F1", "Dice", "AUC", "Pixel error"} and first.text != second.text:
+                assert (first.best, second.best) == (True, False), column.heading
+
+
+def test_table_of_errors_adds_the_pictures(facts: dict[str, SegmentFacts]) -> None:
+    held = facts["objects"]
+    columns = {column.heading: column for column in fate_table(held).columns[:-1]}
+    assert list(columns) == [look.title.capitalize() for look in FATES.values()]
+    for name, column in columns.items():
+        for run, cell in zip(held.runs, column.cells, strict=True):
+            assert int(cell.text) == sum(row[name.lower()] for row in run.rows)
+    true = sum(int(columns[name].cells[0].text) for name in columns if name != "False")
+    assert true == held.run.objects.true_objects
+
+
+def test_pictures_come_worst_first_each_with_words(facts: dict[str, SegmentFacts]) -> None:
+    for kind, held in facts.items():
+        shown = show_pictures(held)
+        scores = {one.name: one.score for one in held.pictures}
+        assert [one.name for one in shown] == sorted(scores, key=scores.__getitem__)
+        for one in shown:
+            assert len(one.tiles) == (6 if kind == "vessels" else 5)
+            assert all(one.name in tile.alt for tile in one.tiles)
+            for tile in one.tiles:
+                assert opened(tile.address).size == (one.width, one.height)
+    errors = show_pictures(facts["objects"])[0].tiles[4].alt
+    assert re.search(
+        r"\d+ right, \d+ inexact, \d+ missed, \d+ false, \d+ merged, \d+ split", errors
+    )
+
+
+def test_table_leads_to_the_drawings_of_a_picture(facts: dict[str, SegmentFacts]) -> None:
+    held = facts["objects"]
+    few = dataclasses.replace(held, pictures=held.pictures[:1])
+    rows = picture_rows(few)
+    assert [row.name for row in rows] == [row["picture"] for row in held.run.rows]
+    assert {row.name: row.place for row in rows} == {"picture-0": 1, "picture-1": 0, "picture-2": 0}
+    columns = [heading for heading, _ in picture_columns(few)]
+    assert columns[0] == "F1"
+    assert rows[0].cells[0] == f"{held.run.rows[0]['f1']:.3f}"
+    wrong = rows[0].cells[columns.index("Pixel error")]
+    assert wrong == f"{100 * held.run.rows[0]['pixel_error']:.2f}"
+    assert "the 1 of the lowest scores of 3" in words(render_segment(few))
+
+
+def test_errors_are_told_apart_without_hue() -> None:
+    ground = np.full((20, 20, 3), 60, np.uint8)
+    drawn = {}
+    for fate in FATES:
+        colours = draw_fates(ground, np.full((20, 20), int(fate)))
+        drawn[fate] = np.asarray(Image.fromarray(colours).convert("L")).astype(int)
+    for first in drawn:
+        for second in drawn:
+            if first != second:
+                apart = np.abs(drawn[first] - drawn[second])
+                assert apart.mean() > 12, (first, second)
+    assert np.array_equal(draw_fates(ground, np.zeros((20, 20), int)), ground)
+    dots = draw_fates(ground, np.full((20, 20), int(Fate.MISSED)))
+    assert (dots == of_colour(FATES[Fate.MISSED].colour)).all(-1).mean() == pytest.approx(0.5)
+
+
+def test_each_pixel_has_its_outcome() -> None:
+    truth = np.array([[0, 1, 1, 0, 2, -1]])
+    found = np.array([[0, 1, 0, 1, 1, 1]])
+    counted = np.ones((1, 6), bool)
+    drawn = draw_outcomes(truth, found, counted)[0]
+    expected = [None, HIT, MISSED, FALSE, OTHER]
+    for place, outcome in enumerate(expected):
+        colour = of_colour(OUTCOMES[outcome].colour) if outcome else np.zeros(3)
+        assert drawn[place].tolist() == colour.tolist()
+    rim = draw_outcomes(truth, found, ~counted)
+    assert len(np.unique(rim.reshape(-1, 3), axis=0)) == 1
+    assert drawn[5].tolist() == rim[0, 0].tolist()
+
+
+def test_edges_part_objects_that_touch_and_none_else() -> None:
+    labels = np.zeros((6, 8), int)
+    labels[1:5, 1:4], labels[1:5, 4:7] = 1, 2
+    marked = edges(labels)
+    assert marked[2, 3]
+    assert marked[2, 4]
+    assert not marked[2:4, 2].any()
+    assert not edges(np.full((4, 4), 3)).any()
+    assert not edges(np.where(np.eye(4) > 0, -1, 0)).any()
+    dashes = dashed(np.ones((1, 36), bool))
+    assert dashes.sum() == 18
+    assert np.diff(dashes[0].astype(int)).tolist().count(1) == 1
+
+
+def test_outlines_are_solid_where_found_and_dashed_where_true(
+    facts: dict[str, SegmentFacts],
+) -> None:
+    held = facts["vessels"]
+    picture = held.pictures[0]
+    empty = np.zeros_like(picture.truth)
+
+    def share(colour: str, **known: Any) -> float:
+        one = dataclasses.replace(picture, **known)
+        shown = show_pictures(dataclasses.replace(held, pictures=(one,)))[0]
+        drawn = np.asarray(opened(shown.tiles[3].address)).astype(int)
+        return float((np.abs(drawn - of_colour(colour)).max(-1) < 60).mean())
+
+    alone, agreed = share(FOUND, truth=empty), share(FOUND, truth=picture.found)
+    assert agreed == pytest.approx(alone / 2, rel=0.2)
+    assert share(FOUND, truth=empty, found=empty) < 0.001
+    assert share(TRUE, found=picture.truth) == pytest.approx(share(TRUE, found=empty), rel=0.2)
+    assert share(TRUE, truth=empty) < 0.001
+
+
+def test_canvas_keeps_labels_and_shapes() -> None:
+    assert canvas_size((3, 1500, 3000), 800) == (400, 800)
+    assert canvas_size((1, 40, 20), 800) == (320, 160)
+    labels = np.array([[1, 2], [3, 4]])
+    wide = spread(labels, (4, 6))
+    assert wide.tolist()[0] == [1, 1, 1, 2, 2, 2]
+    assert spread(wide, (2, 2)).tolist() == labels.tolist()
+    shades = np.zeros((4, 4), np.uint8)
+    shades[:, 0] = 200
+    assert resized(shades, (2, 2)).tolist() == [[100, 0], [100, 0]]
+    ground = np.zeros((1, 2, 3), np.uint8)
+    over = painted(ground, np.array([[True, False]]), "#ff0000", 0.5)
+    assert over.tolist() == [[[128, 0, 0], [0, 0, 0]]]
+    assert ground.sum() == 0
+
+
+def test_large_pictures_are_shown_small(facts: dict[str, SegmentFacts]) -> None:
+    held = facts["tissues"]
+    times = 25
+    large = {
+        name: np.repeat(np.repeat(getattr(held.pictures[0], name), times, -1), times, -2)
+        for name in ("pixels", "truth", "odds", "found")
+    }
+    big = dataclasses.replace(held.pictures[0], **large)
+    shown = show_pictures(dataclasses.replace(held, pictures=(big,)))[0]
+    assert large["truth"].shape == (times * SIDE, times * SIDE)
+    assert (shown.width, shown.height) == (LONGEST[0][1],) * 2
+    page = render_segment(dataclasses.replace(held, pictures=(big,)))
+    sizes = {held["width"] for held in Outline(page).all("img") if "width" in held}
+    assert sizes == {str(LONGEST[0][1] // 2)}
+
+
+def test_dark_pictures_are_brightened_and_it_is_said(facts: dict[str, SegmentFacts]) -> None:
+    held = facts["tissues"]
+    dark = dataclasses.replace(held.pictures[0], pixels=held.pictures[0].pixels / 10)
+    tiles = [
+        show_pictures(dataclasses.replace(held, pictures=(one,)))[0].tiles[0]
+        for one in (held.pictures[0], dark)
+    ]
+    assert [tile.heading for tile in tiles] == ["Picture", "Picture, brightened"]
+    assert np.asarray(opened(tiles[1].address)).max() > 200
+
+
+def test_runs_are_compared_picture_by_picture(facts: dict[str, SegmentFacts]) -> None:
+    run = facts["objects"].run
+    rows = [{"picture": f"p{n}", "merged": 1, "f1": 0.9, "dice": None} for n in range(6)]
+    others = [{"picture": f"p{n}", "merged": 3, "f1": 0.9, "dice": 0.5} for n in range(7)]
+    first = dataclasses.replace(run, rows=tuple(rows))
+    second = dataclasses.replace(run, rows=tuple(reversed(others)))
+    f1, merged = compare_runs(first, second)
+    assert (f1.name, f1.better, f1.worse, f1.p_value) == ("f1", 0, 0, 1.0)
+    assert (merged.first, merged.second, merged.pictures) == (6, 18, 6)
+    assert (merged.better, merged.worse) == (6, 0)
+    assert merged.p_value == pytest.approx(2 / 2**6)
+    assert merged.sure
+    turned = compare_runs(second, first)[1]
+    assert (turned.better, turned.worse, turned.p_value) == (0, 6, merged.p_value)
+
+
+def test_downloads_hold_every_number(facts: dict[str, SegmentFacts]) -> None:
+    names = {kind: {one.name for one in segment_downloads(held)} for kind, held in facts.items()}
+    shared = {"pictures.csv", "roc.csv", "compared.csv", "course.csv", "scores.json"}
+    assert names["objects"] == shared | {"objects.csv"}
+    assert names["membranes"] == shared | {"membranes.csv"}
+    assert names["vessels"] == names["tissues"] == shared
+    files = {one.name: one.address for one in segment_downloads(facts["objects"])}
+    held = json.loads(base64.b64decode(files["scores.json"].partition(",")[2]))
+    tally = facts["objects"].run.objects
+    assert held["runs"][0]["objects"]["f1_by_iou"] == pytest.approx(tally.f1().tolist())
+    assert len(held["runs"][1]["pictures"]) == 3
+    table = pd.read_csv(io.BytesIO(base64.b64decode(files["objects.csv"].partition(",")[2])))
+    assert len(table) == 20
+    assert table["f1"].to_numpy()[:10] == pytest.approx(tally.f1())
+
+
+def test_undefined_numbers_are_dashes_and_null(facts: dict[str, SegmentFacts]) -> None:
+    held = facts["vessels"]
+    rows = tuple({**row, "dice": None, "score": float("nan")} for row in held.run.rows)
+    bare = dataclasses.replace(held, run=dataclasses.replace(held.run, rows=rows), reference=None)
+    assert all("–" in row.cells for row in picture_rows(bare))
+    assert segment_scores(bare)["runs"][0]["pictures"][0]["score"] is None
+    assert "nan" not in words(render_segment(bare)).lower().split()
+
+
+def test_page_without_pictures_and_rivals_has_no_empty_parts(
+    facts: dict[str, SegmentFacts],
+) -> None:
+    held = facts["vessels"]
+    bare = dataclasses.replace(held, others=(), pictures=(), reference=None)
+    outline = Outline(render_segment(bare))
+    told = [name for name in SECTIONS if name not in {"runs", "pictures"}]
+    assert [one["id"] for one in outline.all("section")] == told
+    nobody = dataclasses.replace(bare.run, pixels=SegmentTally(2), rows=())
+    empty = dataclasses.replace(bare, run=nobody)
+    assert segment_verdict(empty) == ["No test picture was evaluated."]
+    assert "nan" not in words(render_segment(empty)).lower().split()
+
+
+def test_facts_that_do_not_fit_are_refused(facts: dict[str, SegmentFacts]) -> None:
+    held = facts["tissues"]
+    with pytest.raises(ValueError, match="a name of its own for each run, found"):
+        render_segment(dataclasses.replace(held, others=(held.run,)))
+    data = dataclasses.replace(held.data, classes=("one", "two"))
+    with pytest.raises(
+        ValueError, match="expected the names of 3 classes of unet-tissues, found 2"
+    ):
+        render_segment(dataclasses.replace(held, data=data))
+    small = dataclasses.replace(held.pictures[0], truth=held.pictures[0].truth[1:])
+    with pytest.raises(ValueError, match=r"labels of \(48, 48\) pixels for picture 'picture-0'"):
+        render_segment(dataclasses.replace(held, pictures=(small,)))
+
+
+def test_runs_without_objects_have_no_table_of_objects(facts: dict[str, SegmentFacts]) -> None:
+    held = facts["objects"]
+    plain, _ = make_run("vessels", "plain", 1.0)
+    mixed = dataclasses.replace(held, others=(plain,))
+    assert object_table(mixed) is None
+    assert fate_table(mixed) is None
+    assert [table.title for table in score_tables(mixed)] == ["By pixel"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+def test_no_page_scrolls_sideways_or_complains(pages: dict[str, str], tmp_path: Path) -> None:
+    with chromium(tmp_path / "chromium") as browser:
+        for kind, page in pages.items():
+            path = tmp_path / f"{kind}.html"
+            path.write_text(page, encoding="utf-8")
+            browser.open(path)
+            for width in (320, 390, 768, 1280):
+                browser.resize(width, 800)
+                inside, shown = browser.run(
+                    "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+                )
+                assert inside <= shown <= width
+            broken = "[...document.images].filter(i => !i.naturalWidth).map(i => i.alt)"
+            assert browser.run(broken) == []
+        assert browser.complaints == []
