@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,16 +48,16 @@ class RadarCleaning:
     frames: int = 8
 
     @classmethod
-    def of(cls, request: Denoising, tests: Sequence[str] = ()) -> RadarCleaning:
-        """What a request for images asks of radar; its data are stores, parted by commas.
+    def of(cls, request: Denoising) -> RadarCleaning:
+        """What a request for images asks of radar; its data are stores.
 
         An epoch counts as the steps from one validation to the next.
         """
         epoch = find_recipe(request.recipe).validate_every
         return cls(
-            tuple(request.data.split(",")),
+            request.stores,
             request.out,
-            tuple(tests),
+            request.tests,
             request.recipe,
             request.noise,
             request.levels,

@@ -34,6 +34,7 @@ NOISE_TITLES = {
 def facts_of(comparison: Comparison, pieces: Pieces, made: Trained, noise: Noise) -> DenoiseFacts:
     """All that the page shows."""
     first, *others = comparison.methods()
+    relations = {record.store.zr for record in pieces.test}
     low, high = made.facts.recipe["noise"]["level"]
     return DenoiseFacts(
         "Radar, cleaned",
@@ -49,6 +50,7 @@ def facts_of(comparison: Comparison, pieces: Pieces, made: Trained, noise: Noise
             JUDGED,
             tuple(f"{event.name}, {event.frames} frames" for event in comparison.events),
             "Noise was laid on frames as they were delivered, which count as clean.",
+            len(relations) > 1,
         ),
         peculiar=tuple(_peculiar(comparison, pieces)),
         code_version=code_version(),

@@ -16,6 +16,7 @@ from nowcast.cleaner import Cleaner
 from nowcast.evaluation.cleaning import CleaningTally
 from nowcast.report.denoise_facts import MethodFacts, PictureRow
 from nowcast.report.denoise_radar import left_at
+from pipeline.batch import ZR
 from pipeline.filters import median_filter, object_filter, speckle_filter
 from pipeline.noise import Noise
 from pipeline.radar_frames import Record
@@ -53,6 +54,7 @@ class Event:
     Args:
         name: Product and period.
         frames: How many.
+        zr: Of the product.
         tallies: Cleaner → setting → its counts, from the mildest setting to the strictest.
         seconds: Cleaner → wall-clock time of all frames at one setting.
         last: The last frame: clean, noisy, and the network's shares.
@@ -60,6 +62,7 @@ class Event:
 
     name: str
     frames: int
+    zr: ZR
     tallies: dict[str, Settings] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     last: tuple[Tensor, Tensor, Tensor] | None = None
@@ -70,7 +73,7 @@ def judge_event(cleaner: Cleaner, record: Record, noise: Noise, seed: int) -> Ev
     store = record.store
     times = store.times[record.slots]
     name = f"{store.product}, {str(times[0])[:16].replace('T', ' ')} to {str(times[-1])[11:16]} UTC"
-    event = Event(name, len(record))
+    event = Event(name, len(record), store.zr)
     for slot in record.slots.tolist():
         clean = torch.from_numpy(record.frame(slot))
         noisy = noise(clean[None, None], np.random.default_rng([seed, slot]))[0, 0]
@@ -197,7 +200,7 @@ class Comparison:
                 for method, setting, cleaned, _ in _answers(self.cleaner, noisy, shares)
                 if method != NOTHING and setting == self.chosen[method]
             }
-            rows.append(PictureRow(event.name, clean.numpy(), noisy.numpy(), made))
+            rows.append(PictureRow(event.name, clean.numpy(), noisy.numpy(), made, zr=event.zr))
         return rows
 
 

@@ -12,8 +12,9 @@ from flows import terminal
 from flows.commands.archive import check, compact, export, info, ingest
 from flows.commands.demonstration import demo
 from flows.commands.forecasts import forecast, merge, tensors, train, verify
-from flows.commands.images import classify
+from flows.commands.images import classify, denoise
 from flows.commands.lineage import lineage
+from flows.commands.segmentation import segment
 from flows.commands.service import serve, trigger
 from flows.commands.sources import catalog, fetch
 from flows.commands.status import status
@@ -34,6 +35,8 @@ COMMANDS = (
     merge,
     lineage,
     classify,
+    denoise,
+    segment,
     serve,
     status,
     trigger,

@@ -82,13 +82,18 @@ def denoise(
         progress: Called after each step with its number and its line of the log.
 
     Raises:
-        ValueError: If the data, a recipe, a method or the noise is unknown, they do not fit, or
-            the folder holds runs that are not to be resumed.
+        ValueError: If the data, a recipe, a method or the noise is unknown, they do not fit,
+            images are to be tested on stores, or the folder holds runs that are not to be resumed.
     """
-    if _is_store(request.data):
+    if request.stores:
         from flows.cleaning import clean_radar
 
         return clean_radar(request, resume=resume, progress=progress)
+    if request.tests:
+        raise ValueError(
+            f"--test: expected stores of radar (.zarr) as data, found {request.data!r}; a set of "
+            "images has test images of its own"
+        )
     begun = time.perf_counter()
     images = open_images(request.data, request.size)
     runs = [run_of(request, images, name) for name in (request.recipe, *request.compare)]
@@ -104,11 +109,6 @@ def denoise(
     report = write_denoise_report(request.out / "report.html", facts)
     table = tuple(_row(method, restorers[0].trained.device) for method in facts.methods)
     return Denoised(report, _write_numbers(request.out, facts, table, made.realism), table)
-
-
-def _is_store(data: str) -> bool:
-    """Whether it is a store of radar, or several parted by commas."""
-    return Path(data).suffix == ".zarr" or (Path(data) / "zarr.json").is_file()
 
 
 def _contest(

@@ -21,6 +21,7 @@ from pipeline.photographs import PHOTOGRAPHS, photographs
 
 PHOTOGRAPH_SIDE = 64
 LEVELS = 5
+REMOTE = ("s3://", "icechunk:")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Denoising:
 
     Args:
         data: An image set of the catalog, a folder of class folders, "skimage" for the photographs
-            of scikit-image, or a store of radar (.zarr).
+            of scikit-image, or a store of radar (.zarr), or several of them parted by commas.
         recipe: A name in RECIPES.
         out: Folder of the runs, the scores and the page.
         compare: More recipes, for the same images.
@@ -43,6 +44,7 @@ class Denoising:
         judge: At most so many test images, evenly chosen, for all methods alike.
         against: Classic methods to judge beside; None for all that are installed.
         classifier: A checkpoint whose features tell how far generated images are from real ones.
+        tests: Stores of radar that never train, for the figures; image sets have their own.
     """
 
     data: str
@@ -58,6 +60,18 @@ class Denoising:
     judge: int = 1000
     against: tuple[str, ...] | None = None
     classifier: Path | None = None
+    tests: tuple[str, ...] = ()
+
+    @property
+    def stores(self) -> tuple[str, ...]:
+        """The stores of radar among the data; none where they are images."""
+        parts = tuple(self.data.split(","))
+        return parts if all(map(_is_store, parts)) else ()
+
+
+def _is_store(data: str) -> bool:
+    path = Path(data)
+    return data.startswith(REMOTE) or path.suffix == ".zarr" or (path / "zarr.json").is_file()
 
 
 class Unlabelled:

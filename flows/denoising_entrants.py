@@ -190,6 +190,7 @@ def _method(
         parameter=_tuned(main.denoiser),
         by_level={level: each.tally for level, each in levels.items()} if contest.noise else {},
         psnr=main.psnr,
+        psnr_by_level={level: each.psnr for level, each in levels.items()} if contest.noise else {},
         seconds_per_1000=1000 * main.seconds / main.tally.images,
         note=note,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from flows.denoising_codes import Classifier, Realism, width_curves
 from flows.denoising_data import DenoiseRun
+from flows.denoising_effects import Effects, effects_of
 from flows.denoising_entrants import TUNED_ON, Restorer, entrants_of, methods_of
 from flows.denoising_figures import Inside, look_inside
 from flows.denoising_judge import Contest
@@ -14,6 +15,7 @@ from flows.image_facts import data_facts, machine
 from nowcast.checkpoint import code_version
 from nowcast.report.class_words import grouped
 from nowcast.report.denoise_facts import DenoiseFacts, MethodFacts, NoiseFacts
+from nowcast.report.denoise_methods import method_styles
 from pipeline.image_loader import ImageLoader
 
 TITLES = {
@@ -53,6 +55,7 @@ def judged(
     widths = width_curves(restorers, contest, train)
     inside = _inside(restorers, contest, train, classifier)
     methods = tuple(_noted(held, inside) for held in methods)
+    effects = _effects(runs, restorers, contest, methods)
     data = data_facts(runs[0].images)
     facts = DenoiseFacts(
         f"{data.title}: {methods[0].shown}",
@@ -62,7 +65,8 @@ def judged(
         noise=_noise_facts(contest, runs),
         rows=contest.rows(found),
         widths=widths,
-        figures=tuple(figure for each in inside.values() for figure in each.figures),
+        figures=(*effects.figures, *(one for each in inside.values() for one in each.figures)),
+        effects=effects.charts,
         peculiar=_peculiar(contest, methods, coded=bool(widths)),
         code_version=code_version(),
         machine=machine(restorers[0].trained.device),
@@ -83,6 +87,17 @@ def _inside(
         facts.name: look_inside(each, contest, train, classifier, title)
         for each, facts, title in zip(restorers, held, titles, strict=True)
     }
+
+
+def _effects(
+    runs: Sequence[DenoiseRun],
+    restorers: Sequence[Restorer],
+    contest: Contest,
+    methods: Sequence[MethodFacts],
+) -> Effects:
+    """What settings do, in the colours of the page."""
+    looks = {style.title: style for style in method_styles(methods).values()}
+    return effects_of(runs, restorers, contest.clean(), looks)
 
 
 def _noted(method: MethodFacts, inside: Mapping[str, Inside]) -> MethodFacts:

@@ -74,8 +74,8 @@ class Outcome:
     Args:
         denoiser: What restored.
         tally: Of the judged images.
-        psnr: (N,) of each of them.
-        seconds: For all of them.
+        psnr: (N,) of each image of the contest, NaN of those that it was not judged on.
+        seconds: For all that it was.
         shown: Place among the judged images → what it made of it.
     """
 
@@ -138,9 +138,11 @@ class Contest:
         seconds = time.perf_counter() - begun
         tally = RestorationTally()
         tally.update(restored, clean)
+        psnr = np.full(len(test.clean), np.nan)
+        psnr[places] = image_psnr(restored, clean)
         at = {int(place): n for n, place in enumerate(places)}
         shown = {place: restored[at[place]].numpy() for place in self.places_shown(test.level)}
-        return Outcome(denoiser, tally, image_psnr(restored, clean), seconds, shown)
+        return Outcome(denoiser, tally, psnr, seconds, shown)
 
     def places_shown(self, level: float) -> list[int]:
         """Places among the judged images of those that are drawn at a level."""

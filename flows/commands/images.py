@@ -66,10 +66,10 @@ def classify(
 
 def denoise(
     data: Annotated[
-        str,
+        list[str],
         typer.Option(
             help="An image set of the catalog, a folder of class folders, skimage for the "
-            "photographs of scikit-image, or a store of radar (.zarr)."
+            "photographs of scikit-image, or a store of radar (.zarr); stores are repeatable."
         ),
     ],
     recipe: Annotated[
@@ -83,7 +83,7 @@ def denoise(
         str | None,
         typer.Option(
             help="Train and judge on this noise, not the recipe's: gaussian, salt_and_pepper, "
-            "masking, poisson or speckle."
+            "masking, poisson or speckle; of radar: receiver, clutter, spikes or all as radar."
         ),
     ] = None,
     level: Annotated[
@@ -118,6 +118,13 @@ def denoise(
             "images are that a variational autoencoder draws."
         ),
     ] = None,
+    test: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A store of radar that never trains, for the figures; repeatable. Without it the "
+            "last fifth of each store tests."
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run that was cut.")
     ] = False,
@@ -127,13 +134,14 @@ def denoise(
 
     All get the same noisy test images, on which none was trained or tuned.
     An autoencoder without noise is tried on how well its code reproduces images.
+    Recipe radar-cleaner takes stores of radar, and is tried beside filters on clutter and rain.
     Writes report.html and scores.json.
     """
     from flows.denoising import Denoising
     from flows.denoising import denoise as run
 
     request = Denoising(
-        data,
+        ",".join(data),
         recipe,
         out,
         tuple(compare or ()),
@@ -146,5 +154,6 @@ def denoise(
         judge,
         tuple(against) if against else None,
         classifier,
+        tuple(test or ()),
     )
     run(request, resume=resume).show(as_json)

@@ -2,19 +2,29 @@
 
 # annotations are needed as what they are: a flow goes to its process without this module's names
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.events import emit_event
 from prefect.states import Completed
-from pydantic import Field
 
 from flows.service.configuration import Configuration
+from flows.service.deployed_images import Positive, classify, denoise, segment
 from flows.service.events import INGESTED, store_resource
 from flows.service.lateness import too_late
 
-Positive = Annotated[int, Field(ge=1)]
+__all__ = [
+    "classify",
+    "configured",
+    "denoise",
+    "forecast",
+    "housekeeping",
+    "ingest",
+    "segment",
+    "train",
+    "verify",
+]
 
 
 @flow(name="ingest")
@@ -148,44 +158,6 @@ def housekeeping(config: Path | None = None) -> State[None]:
     from flows.service.retention import tidy
 
     return Completed(message=tidy(configured(config), now()).sentence())
-
-
-@flow(name="classify")
-def classify(
-    data: str,
-    recipe: str,
-    out: Path,
-    compare: list[str] | None = None,
-    size: Positive | None = None,
-    epochs: Annotated[float, Field(gt=0)] | None = None,
-    seed: int | None = None,
-    limit: Positive | None = None,
-    pretrained: Path | None = None,
-    resume: bool = True,
-) -> State[None]:
-    """A classifier of images, trained and tried on images that it never saw.
-
-    Args:
-        data: An image set of the catalog, or a folder of class folders.
-        recipe: What to train: vgg-small, resnet-18, …
-        out: Folder of the runs, the scores and the page.
-        compare: More recipes for the same images and split.
-        size: Side of the images in pixels, if not that of the recipe.
-        epochs: Passes over the training images, if not those of the recipe.
-        seed: Of the weights and the batches, if not that of the recipe.
-        limit: At most so many training images.
-        pretrained: A file of weights to begin with.
-        resume: Whether to go on with runs that are in the folder.
-    """
-    from flows.classification import Classification
-    from flows.classification import classify as run
-
-    others = tuple(compare or ())
-    request = Classification(data, recipe, out, others, size, epochs, seed, limit, pretrained)
-    done = run(request, resume=resume)
-    best = max(done.table, key=lambda row: row["accuracy"])
-    told = f"{best['recipe']}: {best['accuracy']:.2%} of the test images; {done.report}"
-    return Completed(message=told)
 
 
 def configured(config: Path | None, **given: Any) -> Configuration:

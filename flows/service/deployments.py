@@ -14,14 +14,25 @@ from prefect.schedules import Cron, Interval, Schedule
 from prefect.types.entrypoint import EntrypointType
 
 from flows.service.configuration import Configuration
-from flows.service.deployed import classify, forecast, housekeeping, ingest, train, verify
+from flows.service.deployed import (
+    classify,
+    denoise,
+    forecast,
+    housekeeping,
+    ingest,
+    segment,
+    train,
+    verify,
+)
 from flows.service.events import INGESTED, store_resource
 
 # a second run that comes while one is at it is cancelled: the first does its work
 ONE = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 
-# what the form of an image benchmark begins with
+# what the forms of the image benchmarks begin with
 FIRST_CLASSIFICATION = {"data": "fashion_mnist", "recipe": "vgg-small", "out": "classified"}
+FIRST_DENOISING = {"data": "fashion_mnist", "recipe": "denoise-unet", "out": "denoised"}
+FIRST_SEGMENTATION = {"data": "dsb2018_nuclei", "recipe": "unet-nuclei", "out": "segmented"}
 
 
 @dataclass(frozen=True)
@@ -72,6 +83,8 @@ def deployments(configuration: Configuration, config: Path | None) -> list[Deplo
             housekeeping, "housekeeping", Cron(when.housekeeping), told, concurrency_limit=ONE
         ),
         _deployment(classify, "classify", None, FIRST_CLASSIFICATION),
+        _deployment(denoise, "denoise", None, FIRST_DENOISING),
+        _deployment(segment, "segment", None, FIRST_SEGMENTATION),
     ]
 
 

@@ -29,6 +29,8 @@ FLOWS: dict[str, tuple[Flow[..., Any], str]] = {
     "verify": (deployed.verify, "verify-daily"),
     "train": (deployed.train, "train-weekly"),
     "classify": (deployed.classify, "classify"),
+    "denoise": (deployed.denoise, "denoise"),
+    "segment": (deployed.segment, "segment"),
     "housekeeping": (deployed.housekeeping, "housekeeping"),
 }
 LOOK_SECONDS = 0.3

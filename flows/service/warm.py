@@ -25,7 +25,7 @@ PRELOADED = [
 LEAVE_SECONDS = 10.0
 # the others end sooner than anybody would miss a heartbeat, and every heartbeat is an event that
 # the server writes into automations: on SQLite, where one may write at a time, too many
-WITH_HEARTBEAT = {"train", "verify", "housekeeping", "classify"}
+WITH_HEARTBEAT = {"train", "verify", "housekeeping", "classify", "denoise", "segment"}
 
 
 class WarmProcess(ForkServerProcess):

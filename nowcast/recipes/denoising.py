@@ -37,8 +37,8 @@ _AUTOENCODERS = (
     _DENSE,
     replace(_dense("complete", widths=(784,)), epochs=6),
     replace(_dense("overcomplete", widths=(1568,)), epochs=6),
-    replace(_dense("stacked", **_STACK), greedy_epochs=2, epochs=10),
-    replace(_dense("deep", **_STACK), epochs=20),
+    replace(_dense("stacked", **_STACK), greedy_epochs=2, epochs=10, learning_rate=1e-3),
+    replace(_dense("deep", **_STACK), epochs=20, learning_rate=1e-3),
     _dense("tied", widths=(256, 32), tied=True),
     replace(_DENSE, name="ae-plain", network_options={**_SIGMOID, "widths": (400,)}),
     replace(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from nowcast.evaluation.restoration import RestorationTally
 from nowcast.report.axes import Axis
 from nowcast.report.denoise_facts import DenoiseFacts, MethodFacts, NoiseFacts
-from nowcast.report.denoise_methods import in_order, method_styles
+from nowcast.report.denoise_methods import best_rival, in_order, lead_of, method_styles
 from nowcast.report.figures import MARKS, Canvas, Line, curve, readings
 from nowcast.report.lines import Chart, ChartGroup, drawn, reach
 from nowcast.report.styles import Style
@@ -37,7 +37,8 @@ def level_charts(facts: DenoiseFacts) -> ChartGroup | None:
     if ahead:
         charts.append(_by_level("PSNR above the best classic method, dB", ahead, noise, zero=True))
     counts = {tally.images for held in known for tally in held.by_level.values()}
-    few = " Some were judged on fewer of them." if len(counts) > 1 else ""
+    few = " Some were judged on fewer of them, and differences are of those that both share."
+    few = few if len(counts) > 1 else ""
     told = ""
     if noise.trained:
         low, high = noise.trained
@@ -64,14 +65,10 @@ def _lines(methods: Sequence[MethodFacts], styles: dict[str, Style], score: Scor
     return lines
 
 
-def best_classic(methods: Sequence[MethodFacts], level: float) -> float:
-    """The highest PSNR of any classic method at a level; NaN if none was judged there."""
-    known = [
-        held.by_level[level].psnr()
-        for held in methods
-        if held.kind == "classic" and level in held.by_level
-    ]
-    return max(known, default=math.nan)
+def lead_at(method: MethodFacts, others: Sequence[MethodFacts], level: float) -> float:
+    """PSNR above the best classic method at a level, in dB; NaN if none was judged there."""
+    rival = best_rival(method, others, level)
+    return math.nan if rival is None else lead_of(method, rival, level)
 
 
 def _ahead(methods: Sequence[MethodFacts], styles: dict[str, Style]) -> list[Line]:
@@ -79,7 +76,7 @@ def _ahead(methods: Sequence[MethodFacts], styles: dict[str, Style]) -> list[Lin
     for held in methods:
         if held.kind == "network":
             levels = sorted(held.by_level)
-            gaps = [held.by_level[at].psnr() - best_classic(methods, at) for at in levels]
+            gaps = [lead_at(held, methods, at) for at in levels]
             if np.isfinite(gaps).any():
                 lines.append(Line(styles[held.name], np.array(levels), np.array(gaps)))
     return lines

@@ -50,6 +50,7 @@ class MethodFacts:
         by_level: Level of the noise → its tally, the level of `tally` among them.
         psnr: (N,) dB of each test image in the order of the split (`image_psnr`), NaN of those it
             was not judged on. Methods that have it are compared on the images they share.
+        psnr_by_level: Level of the noise → the same at that level.
         cleaning: Of radar, setting → its tally, from the mildest setting to the strictest; its
             settings are the points of a curve.
         chosen: The setting that was chosen on validation frames, a key of `cleaning`.
@@ -66,6 +67,7 @@ class MethodFacts:
     parameter: str = ""
     by_level: Mapping[float, RestorationTally] = field(default_factory=dict)
     psnr: NDArray[np.floating] | None = None
+    psnr_by_level: Mapping[float, NDArray[np.floating]] = field(default_factory=dict)
     cleaning: Mapping[str, CleaningTally] = field(default_factory=dict)
     chosen: str = ""
     seconds_per_1000: float | None = None
@@ -138,12 +140,14 @@ class RadarFacts:
         threshold: mm/h at which clutter left and rain lost are drawn, one of the tallies'.
         events: What was cleaned, one line each: product, period, frames.
         sentence: How noise was put in.
+        several: Whether products of other relations were judged too, each by its own.
     """
 
     zr: ZR
     threshold: float
     events: tuple[str, ...] = ()
     sentence: str = ""
+    several: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from nowcast.evaluation.restoration import Gain, compare_restored
+from nowcast.evaluation.restoration import Gain, RestorationTally, compare_restored
 from nowcast.report.class_runs import COLOURS, RunCell
 from nowcast.report.class_words import grouped, multiply_adds, signed
 from nowcast.report.denoise_facts import MethodFacts
@@ -18,6 +19,8 @@ from nowcast.report.wording import UNDEFINED, duration, number
 
 SOLID, BROKEN, DOTTED, NOISY = "", "6 3", "2 3", "5 4"
 EMPTY = RunCell(UNDEFINED)
+
+Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -100,17 +103,18 @@ def _columns(methods: Sequence[MethodFacts]) -> list[Column]:
     tallies = [held.tally for held in methods]
     of_each = {
         name: [getattr(tally, name)() if tally else math.nan for tally in tallies]
-        for name in ("psnr", "ssim", "mse")
+        for name in ("ssim", "mse")
     }
     costs = [held.training.parameters if held.training else None for held in methods]
     adds = [held.training.multiply_adds if held.training else None for held in methods]
     images = [held.images if held else 0 for held in tallies]
+    fair = [count == max(images) for count in images]
     return [
         Column("Images", "judged", _uneven(images)),
-        Column("PSNR", "dB, 95 % interval", _levels(methods)),
+        Column("PSNR", "dB, 95 % interval", _levels(methods, fair)),
         Column("Difference", "dB, 95 % interval", _differences(methods)),
-        Column("SSIM", "", _scores(of_each["ssim"], 3, 1.0)),
-        Column("MSE", "of 0 to 255", _scores(of_each["mse"], 1, 0.0)),
+        Column("SSIM", "", _scores(of_each["ssim"], 3, 1.0, fair)),
+        Column("MSE", "of 0 to 255", _scores(of_each["mse"], 1, 0.0, fair)),
         Column("Tuned", "on validation", tuple(_words(held.parameter) for held in methods)),
         Column("Time", "1000 images", tuple(_time(held.seconds_per_1000) for held in methods)),
         Column("Parameters", "", tuple(_count(cost) for cost in costs)),
@@ -118,10 +122,10 @@ def _columns(methods: Sequence[MethodFacts]) -> list[Column]:
     ]
 
 
-def _levels(methods: Sequence[MethodFacts]) -> tuple[RunCell, ...]:
+def _levels(methods: Sequence[MethodFacts], fair: Sequence[bool]) -> tuple[RunCell, ...]:
     values = [held.tally.psnr() if held.tally else math.nan for held in methods]
     cells = []
-    for held, plain in zip(methods, _scores(values, 2, math.inf), strict=True):
+    for held, plain in zip(methods, _scores(values, 2, math.inf, fair), strict=True):
         ends = held.tally.psnr_interval() if held.tally else (math.nan, math.nan)
         small = " to ".join(number(end, 2) for end in ends) if np.isfinite(ends).all() else ""
         cells.append(RunCell(plain.text, small, plain.best))
@@ -142,17 +146,69 @@ def _differences(methods: Sequence[MethodFacts]) -> tuple[RunCell, ...]:
     return tuple(cells)
 
 
-def gain_of(first: MethodFacts, second: MethodFacts) -> Gain | None:
-    """The first against the second on the images of both; None where those are not known."""
-    if first.psnr is None or second.psnr is None or first.psnr.shape != second.psnr.shape:
+def gain_of(first: MethodFacts, second: MethodFacts, level: float | None = None) -> Gain | None:
+    """The first against the second on the images of both; None where those are not known.
+
+    Args:
+        first: A method.
+        second: Another.
+        level: Of the noise; None for the page's.
+    """
+    shared = _shared((first, second), level)
+    return None if shared is None else compare_restored(*shared)
+
+
+def lead_of(first: MethodFacts, second: MethodFacts, level: float | None = None) -> float:
+    """Mean PSNR of the first above the second's in dB, on the images of both where known."""
+    gain = gain_of(first, second, level)
+    if gain is not None:
+        return gain.mean
+    ahead, behind = (_tally(held, level) for held in (first, second))
+    return ahead.psnr() - behind.psnr() if ahead and behind else math.nan
+
+
+def best_rival(
+    method: MethodFacts, others: Sequence[MethodFacts], level: float | None = None
+) -> MethodFacts | None:
+    """The classic method of the highest mean PSNR on the images that all of them were judged on.
+
+    Args:
+        method: Whose rival it is.
+        others: Those beside it.
+        level: Of the noise; None for the page's.
+
+    Returns:
+        None where no classic method was judged.
+    """
+    known = [(held, _tally(held, level)) for held in others if held.kind == "classic"]
+    rivals = [(held, tally.psnr()) for held, tally in known if tally is not None and tally.images]
+    shared = _shared((method, *(held for held, _ in rivals)), level)
+    if shared is not None:
+        means = shared[1:].mean(1).tolist()
+        rivals = [(held, mean) for (held, _), mean in zip(rivals, means, strict=True)]
+    return max(rivals, key=lambda rival: rival[1])[0] if rivals else None
+
+
+def _tally(method: MethodFacts, level: float | None) -> RestorationTally | None:
+    return method.tally if level is None else method.by_level.get(level)
+
+
+def _shared(methods: Sequence[MethodFacts], level: float | None) -> Numbers | None:
+    """(methods, N) PSNR of the images that all were judged on; None where they are not known."""
+    held = [one.psnr if level is None else one.psnr_by_level.get(level) for one in methods]
+    known = [levels for levels in held if levels is not None]
+    if len(known) < len(held) or len({levels.shape for levels in known}) > 1:
         return None
-    both = np.isfinite(first.psnr) & np.isfinite(second.psnr)
-    return compare_restored(first.psnr[both], second.psnr[both]) if both.any() else None
+    every = np.stack(known).astype(np.float64)
+    every = every[:, np.isfinite(every).all(0)]
+    return every if every.size else None
 
 
-def _scores(values: Sequence[float], decimals: int, aim: float) -> tuple[RunCell, ...]:
-    """The best marked: the nearest to an aim, or the largest where there is no bound."""
-    held = np.array(values, np.float64).round(decimals)
+def _scores(
+    values: Sequence[float], decimals: int, aim: float, fair: Sequence[bool]
+) -> tuple[RunCell, ...]:
+    """The best of those of as many images marked: nearest to an aim, or largest without a bound."""
+    held = np.where(fair, np.array(values, np.float64).round(decimals), math.nan)
     known = np.isfinite(held)
     best = held == held[known].max(initial=-math.inf) if aim == math.inf else nearest_to(aim, held)
     marked = best & known & (known.sum() > 1)

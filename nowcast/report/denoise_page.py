@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from nowcast.report.denoise_charts import cost_chart, level_charts
 from nowcast.report.denoise_courses import courses, width_chart
 from nowcast.report.denoise_facts import DenoiseFacts, MethodFacts
 from nowcast.report.denoise_maps import make_maps, map_colours
-from nowcast.report.denoise_methods import gain_of, method_table
+from nowcast.report.denoise_methods import best_rival, lead_of, method_table
 from nowcast.report.denoise_numbers import denoise_downloads
 from nowcast.report.denoise_pictures import MIDDLE, make_gallery, scale_stops
 from nowcast.report.denoise_radar import place_of, radar_charts, radar_table
@@ -128,12 +127,9 @@ def _restoration(facts: DenoiseFacts) -> list[KeyFigure]:
     if raw is not None:
         gap = signed(tally.psnr() - raw.psnr(), 2)
         figures.append(("Gain", f"{gap} dB", f"over {number(raw.psnr(), 2)} dB untouched"))
-    classic = [held for held in known if held.kind == "classic"]
-    if classic and facts.method.kind == "network":
-        best = max(classic, key=lambda held: held.tally.psnr() if held.tally else -math.inf)
-        gain = gain_of(facts.method, best)
-        apart = tally.psnr() - (best.tally.psnr() if best.tally else math.nan)
-        ahead = signed(gain.mean if gain else apart, 2)
+    best = best_rival(facts.method, facts.others)
+    if best is not None and facts.method.kind == "network":
+        ahead = signed(lead_of(facts.method, best), 2)
         figures.append(("Best rival", f"{ahead} dB", f"against {best.shown}"))
     figures.append(("SSIM", number(tally.ssim(), 3), "1 is best"))
     if facts.noise is None:

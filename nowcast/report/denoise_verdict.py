@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from nowcast.report.class_words import grouped, per_cent
-from nowcast.report.denoise_charts import best_classic
+from nowcast.report.denoise_charts import lead_at
 from nowcast.report.denoise_facts import DenoiseFacts, MethodFacts, WidthCurve
-from nowcast.report.denoise_methods import gain_of, in_order
+from nowcast.report.denoise_methods import best_rival, gain_of, in_order, lead_of
 from nowcast.report.denoise_radar import cleaners, left_at, place_of
 from nowcast.report.wording import duration, listed, number
 
@@ -29,7 +29,7 @@ def denoise_verdict(facts: DenoiseFacts) -> list[str]:
         _course(facts),
         *facts.peculiar,
     ]
-    return [sentence for sentence in told if sentence]
+    return [sentence[0].upper() + sentence[1:] for sentence in told if sentence]
 
 
 def _restored(facts: DenoiseFacts) -> list[str]:
@@ -59,14 +59,13 @@ def _restored(facts: DenoiseFacts) -> list[str]:
 
 def _rivals(facts: DenoiseFacts) -> str:
     """The best classic method against the page's."""
-    known = [held for held in facts.others if held.kind == "classic" and _judged(held)]
-    if facts.method.kind != "network" or not known or not _judged(facts.method):
+    best = best_rival(facts.method, facts.others)
+    if facts.method.kind != "network" or best is None or not _judged(facts.method):
         return ""
-    best = max(known, key=_psnr)
     named = _named(facts, best)
     gain = gain_of(facts.method, best)
     if gain is None:
-        gap = _psnr(facts.method) - _psnr(best)
+        gap = lead_of(facts.method, best)
         word = "ahead of" if gap > 0 else "behind"
         return f"It is {number(abs(gap), 2)} dB {word} the best classic method, {named}."
     ends = sorted(abs(end) for end in (gain.low, gain.high))
@@ -95,7 +94,7 @@ def _networks(facts: DenoiseFacts) -> str:
     for other in in_order(facts.methods)[1:]:
         if other.kind == "network" and _judged(other) and _judged(facts.method):
             gain = gain_of(facts.method, other)
-            gap = _psnr(facts.method) - _psnr(other)
+            gap = lead_of(facts.method, other)
             if gain is not None and not gain.low * gain.high > 0:
                 parts.append(f"level with {other.shown}")
             else:
@@ -109,10 +108,7 @@ def _levels(facts: DenoiseFacts) -> str:
     method = facts.method
     if facts.noise is None or method.kind != "network":
         return ""
-    gaps = {
-        level: tally.psnr() - best_classic(facts.others, level)
-        for level, tally in sorted(method.by_level.items())
-    }
+    gaps = {level: lead_at(method, facts.others, level) for level in sorted(method.by_level)}
     gaps = {level: gap for level, gap in gaps.items() if math.isfinite(gap)}
     if len(gaps) < 2:
         return ""
@@ -179,8 +175,7 @@ def _time(facts: DenoiseFacts) -> str:
     if not spent:
         return ""
     told = f"It takes {duration(spent)} for 1000 images"
-    known = [held for held in facts.others if held.kind == "classic" and _judged(held)]
-    best = max(known, key=_psnr, default=None)
+    best = best_rival(facts.method, facts.others)
     if best is None or not best.seconds_per_1000:
         return f"{told}."
     return f"{told}, {best.shown} {duration(best.seconds_per_1000)}."
@@ -198,7 +193,3 @@ def _course(facts: DenoiseFacts) -> str:
 
 def _judged(method: MethodFacts) -> bool:
     return method.tally is not None and method.tally.images > 0
-
-
-def _psnr(method: MethodFacts) -> float:
-    return method.tally.psnr() if method.tally else math.nan

@@ -72,8 +72,8 @@ def fit_greedily(
     if fabric.is_global_zero:
         save_file(whole.state_dict(), run_dir / STACKED)
     fabric.barrier()
-    begun = replace(recipe, pretrained=str(run_dir / STACKED))
-    return fit(begun, train, validation, run_dir, fabric, resume, progress, provenance)
+    begun = whole.state_dict()
+    return fit(recipe, train, validation, run_dir, fabric, resume, progress, provenance, begun)
 
 
 def layer_recipe(recipe: Recipe, whole: Autoencoder, number: int) -> Recipe:

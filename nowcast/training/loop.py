@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from nowcast.checkpoint import Provenance, load_state, save_checkpoint, save_state
 from nowcast.recipes import Recipe
@@ -39,6 +40,7 @@ def fit(
     resume: bool = False,
     progress: Progress | None = None,
     provenance: Provenance | None = None,
+    weights: Mapping[str, Tensor] | None = None,
 ) -> Path:
     """Train by the recipe and return the best checkpoint.
 
@@ -59,6 +61,8 @@ def fit(
             bar if stderr is a terminal.
         provenance: What the batches are made from, as JSON, for the checkpoint; a run goes on
             only where its "fingerprint" is the same.
+        weights: By name, with which the network begins in place of drawn or pretrained ones; a
+            run that goes on has its own.
 
     Raises:
         ValueError: If the folder holds a run that is not to be resumed, one of another recipe or
@@ -70,7 +74,7 @@ def fit(
     if fabric.is_global_zero:
         state = _state_in(run_dir, recipe, resume, provenance)
     state = fabric.broadcast(state)
-    run = Run.start(recipe, fabric, provenance, resumed=state is not None)
+    run = Run.start(recipe, fabric, provenance, weights=weights, resumed=state is not None)
     if state is not None:
         run.restore(state)
     with ExitStack() as stack:

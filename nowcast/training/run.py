@@ -69,6 +69,7 @@ class Run:
         fabric: Fabric,
         provenance: Provenance | None = None,
         *,
+        weights: Mapping[str, Tensor] | None = None,
         resumed: bool = False,
     ) -> Self:
         """The run before its first step, its weights drawn by the recipe's seed or pretrained.
@@ -77,6 +78,7 @@ class Run:
             recipe: What to train, and how.
             fabric: Where to compute.
             provenance: What the batches are made from.
+            weights: By name, in place of drawn or pretrained ones.
             resumed: Whether `restore` follows, so that pretrained weights need not be read.
 
         Raises:
@@ -88,7 +90,7 @@ class Run:
                 f"{recipe.name}: expected at most a process for each of the {recipe.batch_size} "
                 f"samples of a batch, found {fabric.world_size}; start fewer"
             )
-        raw = first_weights(recipe, resumed=resumed)
+        raw = first_weights(recipe, weights, resumed=resumed)
         if fabric.world_size > 1:
             raw = share_batch_norms(raw)
         raw = raw.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -81,11 +81,13 @@ class Freezing:
                 weight.grad = None
 
 
-def first_weights(recipe: Recipe, *, resumed: bool) -> nn.Module:
+def first_weights(
+    recipe: Recipe, weights: Mapping[str, Tensor] | None = None, *, resumed: bool
+) -> nn.Module:
     """The recipe's network, its weights drawn by the seed.
 
     Where a file of weights is to begin with, they replace all but the last layer's, unless the
-    run is resumed.
+    run is resumed; `weights` replace all.
 
     Raises:
         ValueError: If the file's weights do not fit the network.
@@ -95,6 +97,8 @@ def first_weights(recipe: Recipe, *, resumed: bool) -> nn.Module:
         network = recipe.build_network()
     if recipe.pretrained is not None and not resumed:
         load_pretrained(network, Path(recipe.pretrained), head="replace")
+    if weights is not None:
+        network.load_state_dict(weights)
     return network
 
 

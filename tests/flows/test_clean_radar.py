@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from flows.cleaner_step import cleaner_step
 from flows.cleaning import RadarCleaning, clean_radar
 from flows.cleaning_data import Pieces, recipe_of
-from flows.cleaning_judge import CLASSIC, NETWORK, NOTHING, judge_event, pooled
+from flows.cleaning_judge import (
+    CLASSIC,
+    NETWORK,
+    NOTHING,
+    Comparison,
+    best_settings,
+    judge_event,
+    pooled,
+)
+from flows.cli import app
+from flows.denoising import denoise
 from flows.denoising_data import Denoising
 from flows.service.configuration import Configuration
 from flows.service.intake import take_in
@@ -45,6 +58,10 @@ def test_a_store_is_cleaned_from_frames_to_page(storm_store: Path, tmp_path: Pat
     page = cleaned.report.read_text()
     assert "<html" in page
     assert "speckle filter" in page
+    assert "Rates by Z = " in page
+    spent = re.search(r"<dt>Time spent</dt><dd>training (.*?), judging (.*?); together", page)
+    assert spent is not None
+    assert "all" not in spent[0]
     assert [row["method"] for row in cleaned.table] == [NETWORK, *CLASSIC, NOTHING]
     untouched = cleaned.table[-1]
     assert untouched["clutter_left"] == 1
@@ -75,14 +92,44 @@ def test_test_frames_never_train(storm_store: Path, tmp_path: Path) -> None:
 
 
 def test_a_request_for_images_becomes_one_for_radar(tmp_path: Path) -> None:
-    asked = Denoising("a.zarr,b.zarr", RECIPE.name, tmp_path, noise="clutter", levels=(0.02, 0.05))
-    request = RadarCleaning.of(asked)
-    assert request.stores == ("a.zarr", "b.zarr")
+    asked = Denoising(
+        "a.zarr,s3://b/c", RECIPE.name, tmp_path, noise="clutter", levels=(0.02, 0.05)
+    )
+    request = RadarCleaning.of(replace(asked, tests=("d.zarr",)))
+    assert request.stores == ("a.zarr", "s3://b/c")
+    assert request.tests == ("d.zarr",)
+    assert Denoising("fashion_mnist", "denoise-unet", tmp_path).stores == ()
     recipe = recipe_of(request)
     assert recipe.noise == {"kind": "clutter", "level": (0.02, 0.05)}
     assert recipe.steps == RECIPE.steps
     with pytest.raises(ValueError, match="expected a noise of radar, found 'gaussian'"):
         recipe_of(RadarCleaning(("a.zarr",), tmp_path, noise="gaussian"))
+
+
+def test_stores_that_train_and_stores_that_test_are_named_one_by_one(
+    storm_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = []
+    monkeypatch.setattr(
+        "flows.cleaning.train_cleaner", lambda _, pieces, *__: trained.append(pieces)
+    )
+    for name in ("b.zarr", "c.zarr"):
+        shutil.copytree(storm_store, tmp_path / name)
+    words = ["--data", str(storm_store), "--data", str(tmp_path / "b.zarr")]
+    words += ["--test", str(tmp_path / "c.zarr"), "--out", str(tmp_path / "run")]
+    CliRunner().invoke(app, ["denoise", *words, "--recipe", RECIPE.name])
+    ((pieces),) = trained
+    assert [Path(str(held.store.address)).name for held in pieces.train] == [
+        *(storm_store.name, "b.zarr")
+    ]
+    assert [Path(str(held.store.address)).name for held in pieces.test] == ["c.zarr"]
+    assert pieces.apart
+
+
+def test_images_are_not_tested_on_stores(tmp_path: Path) -> None:
+    asked = Denoising("fashion_mnist", "denoise-unet", tmp_path, tests=("c.zarr",))
+    with pytest.raises(ValueError, match=r"--test: expected stores of radar \(.zarr\) as data"):
+        denoise(asked)
 
 
 def test_batch_n_of_noisy_frames_depends_on_the_seed_and_n_alone(storm_store: Path) -> None:
@@ -119,6 +166,9 @@ def test_cleaners_are_judged_on_the_same_noise(storm_store: Path, checkpoint: Pa
     both = pooled([one, two])["median"]["5 × 5 pixels"]
     np.testing.assert_allclose(both.csi(), one.tallies["median"]["5 × 5 pixels"].csi())
     assert both.frames == 4
+    assert one.zr == record.store.zr
+    comparison = Comparison(Cleaner.load(checkpoint), [one], best_settings(pooled([one])))
+    assert [row.zr for row in comparison.rows()] == [record.store.zr]
 
 
 def test_the_cleaner_is_a_step_of_ingest(

@@ -125,7 +125,7 @@ def test_lines_are_drawn_wherever_they_are_known(powers: bool) -> None:
     heights = [float(point.split(",")[1]) for piece in pieces for point in piece]
     assert heights[0] < heights[1] < heights[2]
     assert heights[3] < heights[2]
-    assert ("0.6" in re.findall(r">([\d.]+)</text>", chart)) != powers
+    assert ("0.5" in re.findall(r">([\d.]+)</text>", chart)) != powers
 
 
 def test_filters_stand_under_each_other() -> None:

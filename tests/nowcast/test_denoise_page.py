@@ -26,9 +26,16 @@ from nowcast.report.denoise_figures import (
     draw_traversals,
 )
 from nowcast.report.denoise_maps import KEPT, LEFT, LOST, MADE_UP, MISSING, REMOVED, outcomes
-from nowcast.report.denoise_methods import gain_of, in_order, method_styles, method_table
+from nowcast.report.denoise_methods import (
+    best_rival,
+    gain_of,
+    in_order,
+    lead_of,
+    method_styles,
+    method_table,
+)
 from nowcast.report.denoise_numbers import denoise_downloads, denoise_scores
-from nowcast.report.denoise_page import render_denoise, write_denoise_report
+from nowcast.report.denoise_page import key_figures, render_denoise, write_denoise_report
 from nowcast.report.denoise_pictures import make_gallery
 from nowcast.report.denoise_radar import exchange, left_at, place_of
 from nowcast.report.denoise_verdict import denoise_verdict
@@ -164,6 +171,54 @@ def test_methods_of_fewer_images_are_compared_on_those_they_share(facts: Denoise
     assert "Difference" not in [column.heading for column in columns]
 
 
+def test_a_rival_of_fewer_and_easier_images_is_compared_on_those_that_all_share(
+    facts: DenoiseFacts,
+) -> None:
+    easy, hard, none = np.full(4, 1.0), np.full(8, 0.0), np.full(8, np.nan)
+
+    def judged(held: MethodFacts, levels: np.ndarray) -> MethodFacts:
+        tally = RestorationTally()
+        errors = torch.from_numpy(255 * 10 ** (-levels[np.isfinite(levels)] / 20))
+        restored = errors[:, None, None, None].expand(-1, 1, 16, 16)
+        tally.update(restored, torch.zeros_like(restored))
+        known = {"psnr": levels, "psnr_by_level": dict.fromkeys(LEVELS, levels)}
+        return dataclasses.replace(
+            held, tally=tally, by_level=dict.fromkeys(LEVELS, tally), **known
+        )
+
+    network = judged(facts.method, np.concatenate([30 + 10 * easy, 20 + hard]))
+    named = {held.name: held for held in facts.others}
+    steady = judged(named["nlm"], np.concatenate([27 + 10 * easy, 17 + hard]))
+    slow = judged(named["bm3d"], np.concatenate([26 + 10 * easy, none]))
+    assert slow.tally.psnr() > network.tally.psnr() > steady.tally.psnr()
+    assert best_rival(network, (steady, slow)) is steady
+    assert best_rival(network, (slow,)) is slow
+    assert lead_of(network, slow) == pytest.approx(4)
+    held = dataclasses.replace(facts, method=network, others=(steady, slow), rows=())
+    told = denoise_verdict(held)
+    assert told[1].startswith("It is 3.00 dB ahead of the best classic method, Non-local means")
+    assert any("ahead of every classic method, by 3.0 to 3.0 dB" in sentence for sentence in told)
+    assert ("Best rival", "+3.00 dB", "against Non-local means") in key_figures(held)
+    columns, rows = method_table(held.methods)
+    (levels,) = (column for column in columns if column.heading == "PSNR")
+    assert [cell.best for cell in levels.cells] == [row.style.name == network.name for row in rows]
+    plain = [
+        dataclasses.replace(one, psnr=None, psnr_by_level={}) for one in (network, steady, slow)
+    ]
+    assert best_rival(plain[0], plain[1:]) is plain[2]
+
+
+def test_every_sentence_of_a_verdict_begins_with_a_capital_letter(
+    facts: DenoiseFacts, radar: DenoiseFacts
+) -> None:
+    named = dataclasses.replace(facts.method, title="", training=None)
+    for held in (dataclasses.replace(facts, method=named, peculiar=("odd images.",)), radar):
+        told = denoise_verdict(held)
+        assert len(told) > 2
+        assert all(sentence[0].isupper() for sentence in told)
+        assert denoise_verdict(held)[0].lower().startswith(held.method.shown)
+
+
 def test_every_picture_has_words_and_errors_are_drawn_on_one_scale(facts: DenoiseFacts) -> None:
     gallery = make_gallery(facts)
     assert gallery.headings[:3] == ("Clean", "Noisy", "U-Net denoiser")
@@ -222,7 +277,10 @@ def test_radar_page_draws_the_exchange_the_scores_and_the_maps(radar: DenoiseFac
     assert outline.open == []
     assert outline.sections == ["radar", "course", "data", "numbers"]
     assert "Clutter left against rain lost" in page
-    assert "radar-cleaner leaves" in denoise_verdict(radar)[0]
+    assert "Radar-cleaner leaves" in denoise_verdict(radar)[0]
+    assert "Rates by Z = 200" in page
+    several = dataclasses.replace(radar, radar=dataclasses.replace(radar.radar, several=True))
+    assert "Rates by the Z–R relation of each product" in render_denoise(several)
     told = [str(held["alt"]) for held in outline.all("img")]
     assert len(told) == 4 + 3
     assert any("clutter removed" in words for words in told)

@@ -145,9 +145,7 @@ def test_the_layers_of_every_network_are_drawn(name: str) -> None:
     network, frames = small_network(name)
     is_no_flat_picture(draw_filters(network))
     if name in ("mlp", "autoencoder"):
-        with pytest.raises(
-            ValueError, match="(MLP|Autoencoder): expected layers with maps, found none"
-        ):
+        with pytest.raises(ValueError, match=r"(MLP|Autoencoder): expected layers with maps"):
             draw_maps(network, frames[:1], frames[0, :1], "noise")
         return
     is_no_flat_picture(draw_maps(network, frames[:1], frames[0, :1], "noise"))

@@ -63,6 +63,24 @@ def first_loss_of_untrained() -> float:
     return float(STACK.task.loss(network(example.inputs), example).detach())
 
 
+@pytest.mark.parametrize("cut", [("layer-3", 12), (".", 4)])
+def test_a_folder_may_move_between_the_layers_and_the_whole_and_within_it(
+    cut: tuple[str, int], tmp_path: Path
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    with suppress(SystemExit):
+        train_stack(here, cut=cut)
+        pytest.fail("was not cut")
+    assert (here / METRICS).exists() == (cut[0] == ".")
+    here.rename(there)
+    moved = load_checkpoint(train_stack(there, resume=True))
+    assert moved.recipe == STACK.for_data(Pictures.steps_per_epoch)
+    assert not here.exists()
+    whole = load_checkpoint(train_stack(tmp_path / "whole"))
+    for name, weight in whole.network.state_dict().items():
+        assert torch.equal(weight, moved.network.state_dict()[name])
+
+
 @pytest.mark.parametrize("cut", [("layer-1", 2), ("layer-2", 1), ("layer-3", 3), (".", 4)])
 def test_a_stack_cut_anywhere_goes_on_to_the_same_end(cut: tuple[str, int], tmp_path: Path) -> None:
     whole = load_checkpoint(train_stack(tmp_path / "whole"))

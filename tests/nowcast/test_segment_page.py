@@ -34,7 +34,7 @@ from nowcast.report.segment_facts import SegmentFacts
 from nowcast.report.segment_numbers import segment_downloads, segment_scores
 from nowcast.report.segment_page import key_figures, render_segment, write_segment_report
 from nowcast.report.segment_pairs import compare_runs
-from nowcast.report.segment_pictures import LONGEST, show_pictures
+from nowcast.report.segment_pictures import SIDES, class_key, show_pictures
 from nowcast.report.segment_raster import (
     canvas_size,
     dashed,
@@ -45,7 +45,13 @@ from nowcast.report.segment_raster import (
     spread,
 )
 from nowcast.report.segment_rows import picture_columns, picture_rows
-from nowcast.report.segment_scores import fate_table, object_table, pixel_table, score_tables
+from nowcast.report.segment_scores import (
+    class_rows,
+    fate_table,
+    object_table,
+    pixel_table,
+    score_tables,
+)
 from nowcast.report.segment_verdict import segment_verdict
 
 SECTIONS = ["scores", "runs", "pictures", "by-picture", "curves", "course", "data", "numbers"]
@@ -316,7 +322,7 @@ def test_canvas_keeps_labels_and_shapes() -> None:
 
 def test_large_pictures_are_shown_small(facts: dict[str, SegmentFacts]) -> None:
     held = facts["tissues"]
-    times = 25
+    times = 17
     large = {
         name: np.repeat(np.repeat(getattr(held.pictures[0], name), times, -1), times, -2)
         for name in ("pixels", "truth", "odds", "found")
@@ -324,10 +330,26 @@ def test_large_pictures_are_shown_small(facts: dict[str, SegmentFacts]) -> None:
     big = dataclasses.replace(held.pictures[0], **large)
     shown = show_pictures(dataclasses.replace(held, pictures=(big,)))[0]
     assert large["truth"].shape == (times * SIDE, times * SIDE)
-    assert (shown.width, shown.height) == (LONGEST[0][1],) * 2
+    assert (shown.width, shown.height) == (SIDES[0],) * 2
     page = render_segment(dataclasses.replace(held, pictures=(big,)))
     sizes = {held["width"] for held in Outline(page).all("img") if "width" in held}
-    assert sizes == {str(LONGEST[0][1] // 2)}
+    assert sizes == {str(SIDES[0] // 2)}
+
+
+def test_pictures_shrink_until_the_page_can_hold_them(facts: dict[str, SegmentFacts]) -> None:
+    held = facts["vessels"]
+    large = np.random.default_rng(5).uniform(0, 255, (1, 120, 120))
+    plain = {"truth": np.zeros((120, 120), int), "found": np.zeros((120, 120), int)}
+    noisy = dataclasses.replace(
+        held.pictures[0], pixels=large, odds=np.full((2, 120, 120), 0.5), second=None, **plain
+    )
+    one = dataclasses.replace(held, pictures=(noisy,))
+    half, least = (show_pictures(one, most)[0] for most in (200_000, 0))
+    assert SIDES[0] > half.width > SIDES[-1]
+    assert sum(len(tile.address) for tile in half.tiles) <= 200_000
+    assert least.width == SIDES[-1]
+    several = tuple(dataclasses.replace(held.pictures[0], name=f"p{n}") for n in range(9))
+    assert len(show_pictures(dataclasses.replace(held, pictures=several))) == 9
 
 
 def test_dark_pictures_are_brightened_and_it_is_said(facts: dict[str, SegmentFacts]) -> None:
@@ -394,6 +416,20 @@ def test_page_without_pictures_and_rivals_has_no_empty_parts(
     empty = dataclasses.replace(bare, run=nobody)
     assert segment_verdict(empty) == ["No test picture was evaluated."]
     assert "nan" not in words(render_segment(empty)).lower().split()
+
+
+def test_more_than_two_classes_have_a_key_and_rows(
+    facts: dict[str, SegmentFacts], pages: dict[str, str]
+) -> None:
+    held = facts["tissues"]
+    assert [mark.title for mark in class_key(held)] == list(CLASSES["tissues"])
+    assert len({mark.swatch for mark in class_key(held)}) == 3
+    assert class_key(facts["objects"]) == ()
+    names, dice = [name for name, _ in class_rows(held)], held.run.pixels.dice()
+    assert names == list(CLASSES["tissues"])
+    assert [float(values[0]) for _, values in class_rows(held)] == pytest.approx(dice, abs=1e-4)
+    assert "Means of all classes but background." in words(pages["tissues"])
+    assert "Probability of" not in words(pages["tissues"])
 
 
 def test_facts_that_do_not_fit_are_refused(facts: dict[str, SegmentFacts]) -> None:
