@@ -131,7 +131,7 @@ def classify(
 
 def _run(request: Classification, images: ImageSet, name: str) -> ImageRun:
     recipe = find_recipe(name)
-    known = sorted(each for each, held in RECIPES.items() if isinstance(held.task, ClassifyTask))
+    known = sorted(each for each, held in RECIPES.items() if type(held.task) is ClassifyTask)
     if name not in known:
         raise ValueError(
             f"recipe {name!r}: expected one that classifies images, found one of "

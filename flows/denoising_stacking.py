@@ -25,7 +25,7 @@ PASSES = "passes over the training images"
 def stacked_panels(pair: Pair) -> tuple[list[Panel], str]:
     """Losses with it and without by passes, those of single layers among them; how to read them."""
     one = pair.with_it
-    folders = [one.folder / f"layer-{number + 1}" for number in range(len(one.network.widths))]
+    folders = [one.folder / f"layer-{n + 1}" for n in range(len(one.network.widths))]
     at: list[float] = []
     losses: list[float] = []
     greedy = 0.0
@@ -80,7 +80,7 @@ def _course(side: Side, folder: Path, *, validation: bool = False) -> Curve:
         steps = [line for line in log if "validation" not in line]
         found = read_curves(steps, per_pass / PIECES * (1 + 1e-9)).loss
     if found is None:
-        raise ValueError(f"{folder}: expected a log of its training, found none")
+        raise ValueError(f"{folder}: expected the log of a training, found none; train again")
     every = 1 if validation else PIECES
     return Curve(tuple(passes / every for passes in found.epochs), found.values)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from flows.links import Link, UsedFrame
 from pipeline.decoding import DecodedFile, Job, decode
@@ -23,7 +23,8 @@ class Sources:
 
     Args:
         folders: In which, with the folders below; none if files are not looked for.
-        hashed: Whether each file found is hashed, and read again to see that it yields its frame.
+        hashed: Whether each file found is hashed, and read again to see that it yields its frame
+            where no quality control came between.
         progress: Called with what is done and all of it, where that takes long.
     """
 
@@ -31,22 +32,36 @@ class Sources:
     hashed: bool = False
     progress: Callable[[int, int], None] = lambda _done, _all: None
 
-    def found(self, frames: Sequence[UsedFrame]) -> tuple[UsedFrame, ...]:
-        """The frames with the files that they came from, where these are found."""
+    def found(
+        self, frames: Sequence[UsedFrame], quality: Sequence[str] = ()
+    ) -> tuple[UsedFrame, ...]:
+        """The frames with the files that they came from, where these are found.
+
+        Args:
+            frames: Those that were used.
+            quality: Steps of quality control that changed them between file and store, so that
+                none can be found again in its file.
+        """
         every: Iterable[UsedFrame] = frames
         if self.hashed and self.folders:
             every = self.counted(frames, len(frames))
-        return tuple(map(self._with_file, every))
+        return tuple(self._with_file(frame, compared=not quality) for frame in every)
 
-    def link(self, frames: Sequence[UsedFrame]) -> Link:
-        """The files that frames came from, after `found`."""
+    def link(self, frames: Sequence[UsedFrame], quality: Sequence[str] = ()) -> Link:
+        """The files that frames came from, after `found`; arguments as there."""
         names = list(dict.fromkeys(frame.source for frame in frames if frame.source))
         if not self.folders:
             return Link("source files", "not looked for", {"files": len(names)})
         where = ", ".join(map(str, self.folders))
         absent = [name for name in names if name not in self._paths]
         others = [frame for frame in frames if frame.yields is False]
-        facts = {"files": len(names), "found": len(names) - len(absent), "absent": absent}
+        facts: dict[str, Any] = {"files": len(names), "found": len(names) - len(absent)}
+        facts["absent"] = absent
+        if quality and self.hashed:
+            facts["compared"] = (
+                f"no, for quality control ({', '.join(quality)}) changed the frames between their "
+                "files and the store"
+            )
         broken = list[str]()
         if absent:
             more = f"; nor {len(absent) - 1} more" if len(absent) > 1 else ""
@@ -63,24 +78,27 @@ class Sources:
             yield thing
         self.progress(total, total)
 
-    def _with_file(self, frame: UsedFrame) -> UsedFrame:
+    def _with_file(self, frame: UsedFrame, *, compared: bool) -> UsedFrame:
         path = self._paths.get(frame.source)
         if path is None:
             return frame
         if not self.hashed:
             return replace(frame, file=str(path))
-        sha256, contents = self._read(path)
+        sha256, contents = self._read(path, compared=compared)
+        if not compared:
+            return replace(frame, file=str(path), sha256=sha256)
         yields = any(content.startswith(frame.content_hash) for content in contents)
         return replace(frame, file=str(path), sha256=sha256, yields=yields)
 
-    def _read(self, path: Path) -> tuple[str | None, frozenset[str]]:
-        """SHA-256 of a file, and content hashes of its frames."""
-        if path not in self._seen:
-            self._seen[path] = _sha256(path), frozenset(_contents(path))
-        return self._seen[path]
+    def _read(self, path: Path, *, compared: bool) -> tuple[str | None, frozenset[str]]:
+        """SHA-256 of a file, and content hashes of its frames where these are compared."""
+        key = path, compared
+        if key not in self._seen:
+            self._seen[key] = _sha256(path), frozenset(_contents(path) if compared else ())
+        return self._seen[key]
 
     @cached_property
-    def _seen(self) -> dict[Path, tuple[str | None, frozenset[str]]]:
+    def _seen(self) -> dict[tuple[Path, bool], tuple[str | None, frozenset[str]]]:
         return {}
 
     @cached_property

@@ -83,8 +83,8 @@ class Used:
             broken = tuple(self._unlike(store, slots))
         else:
             broken = (_difference(store, frames),) if any(map(_differs, frames)) else ()
-        frames = sources.found(frames)
-        behind = (_frames_link(frames, broken), sources.link(frames))
+        frames = sources.found(frames, store.quality)
+        behind = (_frames_link(frames, broken), sources.link(frames, store.quality))
         return Link("store", str(store.address), about, (), behind)
 
     def _told(self) -> list[UsedFrame]:

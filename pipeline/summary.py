@@ -39,6 +39,7 @@ class StoreSummary:
         observed_share: Mean over the frames.
         size_bytes: Of the whole store.
         objects: Number of its files or objects.
+        quality: Steps of quality control that its frames went through, in order.
     """
 
     store: str
@@ -56,6 +57,7 @@ class StoreSummary:
     observed_share: float
     size_bytes: int
     objects: int
+    quality: tuple[str, ...] = ()
 
     @property
     def frames(self) -> int:
@@ -74,6 +76,7 @@ class StoreSummary:
         else:
             period = f"{clock(self.first)} to {clock(self.last)} UTC"
         slots = ", ".join(f"{count} {name}" for name, count in self.slots.items() if count)
+        quality = [("quality control", ", then ".join(self.quality))] if self.quality else []
         return [
             ("product", self.product),
             ("licence", self.licence),
@@ -83,6 +86,7 @@ class StoreSummary:
                 "cadence",
                 f"{self.cadence[2:].lower()}in" if self.cadence[-1] == "M" else self.cadence,
             ),
+            *quality,
             ("slots", slots or "none"),
             ("gaps", "\n".join(gap_lines(self.gaps)) or "none"),
             ("wet share", _percent(self.wet_share, "of the observed pixels")),
@@ -131,6 +135,7 @@ def summarise(
         observed_share=_mean(store.column("observed_share", stretch)[filled]),
         size_bytes=store.size_bytes(),
         objects=store.objects(),
+        quality=store.quality,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from itertools import product
 from typing import Any
@@ -36,6 +36,8 @@ class Classic:
         fixed: Values to try, whatever the noise, by parameter.
         relative: Factors of the noise's level to try, by parameter.
         exact: Parameters that are the level itself.
+        first: The parameter that is chosen first, the others at their middle values; the others
+            are tried with that one alone.
         trial: Parameters that hold while others are tried, for the sake of speed.
         package: What has to be installed.
     """
@@ -45,6 +47,7 @@ class Classic:
     fixed: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     relative: Mapping[str, Sequence[float]] = field(default_factory=dict)
     exact: Sequence[str] = ()
+    first: str = ""
     trial: Parameters = field(default_factory=dict)
     package: str = "skimage"
 
@@ -55,15 +58,28 @@ class Classic:
 
     def grid(self, level: float) -> list[Parameters]:
         """Parameters to try against noise of this standard deviation, as a share of white."""
+        return _combined(self._values(level))
+
+    def begin(self, level: float) -> list[Parameters]:
+        """Those of the grid among which `first` is chosen."""
+        values = self._values(level).items()
+        middle = {name: [held[len(held) // 2]] for name, held in values if name != self.first}
+        return _combined({name: middle.get(name, held) for name, held in values})
+
+    def _values(self, level: float) -> dict[str, Sequence[Any]]:
         deviation = max(level, LEAST_LEVEL)
         values = dict(self.fixed)
         values |= {name: [f * deviation for f in by] for name, by in self.relative.items()}
         values |= {name: [deviation] for name in self.exact}
-        return [dict(zip(values, chosen, strict=True)) for chosen in product(*values.values())]
+        return values
 
     def with_(self, parameters: Parameters) -> ClassicDenoiser:
         """The denoiser with these parameters."""
         return ClassicDenoiser(self, parameters)
+
+
+def _combined(values: Mapping[str, Sequence[Any]]) -> list[Parameters]:
+    return [dict(zip(values, chosen, strict=True)) for chosen in product(*values.values())]
 
 
 @dataclass(frozen=True)
@@ -129,13 +145,12 @@ CLASSIC: dict[str, Classic] = {
     ),
     "nlm": Classic(
         "non-local means", filters.non_local_means, {"patch": (3, 5, 7), "distance": (6, 11)},
-        {"h": (0.3, 0.45, 0.6, 0.8, 1.1)}, ("sigma",),
+        {"h": (0.3, 0.45, 0.6, 0.8, 1.1)}, ("sigma",), "patch",
     ),
     "wavelet": Classic(
         "wavelet shrinkage", filters.wavelet,
-        {"method": ("BayesShrink", "VisuShrink"), "family": ("db1", "db2"), "levels": (2, 3),
-         "shifts": (3,)},
-        {"sigma": (0.4, 0.7, 1.0, 1.3)},
+        {"method": ("BayesShrink",), "family": ("db1", "db2"), "levels": (2, 3), "shifts": (3,)},
+        {"sigma": (0.7, 1.0, 1.3)},
     ),
     "bm3d": Classic(
         "BM3D", filters.block_matching, relative={"sigma": (0.5, 0.75, 0.9, 1.0, 1.2, 1.5)},
@@ -146,6 +161,8 @@ CLASSIC: dict[str, Classic] = {
 
 def tuned(name: str, noisy: Tensor, clean: Tensor, level: float | None = None) -> ClassicDenoiser:
     """The method with the parameters of the best mean PSNR on these images.
+
+    Where one parameter is to be chosen first, not the whole grid is tried.
 
     Args:
         name: In CLASSIC.
@@ -167,11 +184,19 @@ def tuned(name: str, noisy: Tensor, clean: Tensor, level: float | None = None) -
     if level is None:
         level = float((noisy - clean)[known].double().square().mean().sqrt()) / WHITE
 
-    def quality(parameters: Parameters) -> float:
-        tried = classic.with_({**parameters, **classic.trial})
+    @cache
+    def measured(*items: tuple[str, Any]) -> float:
+        tried = classic.with_({**dict(items), **classic.trial})
         return _mean_psnr(tried.denoise(noisy), clean, known)
 
-    return classic.with_(max(classic.grid(level), key=quality))
+    def quality(parameters: Parameters) -> float:
+        return measured(*parameters.items())
+
+    grid, first = classic.grid(level), classic.first
+    if first:
+        chosen = max(classic.begin(level), key=quality)[first]
+        grid = [parameters for parameters in grid if parameters[first] == chosen]
+    return classic.with_(max(grid, key=quality))
 
 
 def _mean_psnr(restored: Tensor, clean: Tensor, known: Tensor) -> float:

@@ -145,6 +145,18 @@ class SegmentTally:
         """Share of the pixels whose class is wrong."""
         return pixel_scores.pixel_error(self.confusion())
 
+    def similarity_error(self, label: int = 1) -> float:
+        """1 − the largest Dice of a class over all thresholds of its probability; 0 is best.
+
+        The ISBI 2012 challenge calls this the pixel error, its class the inside of cells, and
+        takes the threshold on the very pictures that are scored.
+
+        Undefined: NaN without pixels of the class.
+
+        Source: brainiac2.mit.edu/isbi_challenge/evaluation, dismissed metrics.
+        """
+        return 1 - self.best_threshold(label)[1]
+
     def accuracy(self) -> float:
         """Share of the pixels whose class is right."""
         return confusion.accuracy(self.confusion())

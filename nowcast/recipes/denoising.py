@@ -89,11 +89,10 @@ _DENOISERS = (
         network_options={
             "widths": (64,),
             "code": None,
-            "depth": 4,
+            "depth": 6,
             "down": "stride",
             "up": "transposed",
         },
-        epochs=6,
     ),
     _UNET,
     replace(_UNET, name="denoise-unet-range", noise={**GAUSSIAN, "level": (0.05, 0.5)}),

@@ -60,7 +60,7 @@ _NUCLEI = replace(
     name="unet-nuclei",
     task=SegmentTask(2, 1, MinMax(0, 255)),
     network_options={"widths": (16, 32, 64, 128, 256), "norm": "batch"},
-    steps=3000,
+    steps=2000,
     augmentation={
         "elastic": 8.0,
         "zoom": 0.25,
@@ -76,7 +76,7 @@ _VESSELS = replace(
     name="unet-vessels",
     task=SegmentTask(2, 3, _EYES),
     crop=160,
-    steps=7500,
+    steps=6000,
     learning_rate=3e-3,
     validate_every=500,
     augmentation={"elastic": 8.0, "zoom": 0.2, "rotate": 45.0, "contrast": 0.15, "gamma": 0.15},

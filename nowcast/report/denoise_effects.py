@@ -67,15 +67,17 @@ def effect_charts(
 
 
 def _styles(names: Sequence[str], known: Mapping[str, Style]) -> dict[str, Style]:
-    held = [known[name] for name in names if name in known]
-    taken = {style.colour for style in held} | {style.marker for style in held}
-    colours = [colour for colour in COLOURS if colour not in taken] or COLOURS
-    markers = [marker for marker in MARKERS if marker not in taken] or MARKERS
-    fresh = [name for name in names if name not in known]
-    return {name: known[name] for name in names if name in known} | {
-        name: Style(name, name, colours[n % len(colours)], markers[n % len(markers)])
-        for n, name in enumerate(fresh)
-    }
+    """The looks that are known, but a colour only once, and others for the rest."""
+    styles: dict[str, Style] = {}
+    for name in sorted(names, key=lambda name: name not in known):
+        taken = {part for style in styles.values() for part in (style.colour, style.marker)}
+        style = known.get(name)
+        if style is None or style.colour in taken:
+            colours = [colour for colour in COLOURS if colour not in taken] or COLOURS
+            markers = [marker for marker in MARKERS if marker not in taken] or MARKERS
+            style = Style(name, name, colours[0], markers[0])
+        styles[name] = style
+    return {name: styles[name] for name in names}
 
 
 def _chart(panel: Panel, styles: Mapping[str, Style]) -> str:

@@ -16,7 +16,7 @@ def render_page(template: str, *, filters: dict[str, Any], **shown: Any) -> str:
     """The text of a page.
 
     Args:
-        template: A file of this folder.
+        template: A file of this folder, or of a folder in it as FOLDER/NAME.
         filters: Name → function, besides `duration` and `percent`.
         shown: What the template names.
     """

@@ -20,9 +20,8 @@ from nowcast.models import UNet
 from nowcast.tasks import SegmentTask
 from nowcast.tiles import predict_tiled, reach_of
 from pipeline.deformation import Deformation
-from pipeline.mask_loader import MaskLoader
-from pipeline.masks import MaskSet
-from pipeline.pixel_weights import PixelWeights, border_weights, separated
+from pipeline.masks import MaskLoader, MaskSet
+from pipeline.masks.pixel_weights import PixelWeights, border_weights, separated
 
 ROUNDS, BATCH = 2, 4
 WIDTHS = (16, 32, 64, 128)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,6 +66,11 @@ def test_a_plain_difference_is_learned_and_all_is_written(
     assert "lenet" in page
     assert "<html" in page
     assert "mlp" in (request_.out / "comparison.html").read_text()
+    spent = re.search(r"<dt>Time spent</dt><dd>(.*?); together", page)
+    assert spent is not None
+    assert re.findall(r"training and evaluation|looking inside|all", spent[1]) == [
+        *("training and evaluation", "looking inside")
+    ]
 
 
 def test_predictions_name_every_test_image_and_agree_with_the_scores(
@@ -124,6 +130,26 @@ def test_unknown_data_and_recipes_end_in_a_sentence(tmp_path: Path) -> None:
         classify(Classification("nowhere", "lenet", tmp_path))
     with pytest.raises(ValueError, match="no recipe 'none'"):
         classify(Classification("fashion_mnist", "none", tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "task"),
+    [("denoise-conv", "DenoiseTask"), ("unet-nuclei", "SegmentTask"), ("unet", "NowcastTask")],
+)
+def test_recipes_of_other_tasks_are_refused(
+    folder: Path, tmp_path: Path, recipe: str, task: str
+) -> None:
+    sentence = f"recipe {recipe!r}: expected one that classifies images, found one of {task}; there"
+    for asked in (
+        Classification(str(folder), recipe, tmp_path),
+        Classification(str(folder), "mlp", tmp_path, compare=(recipe,)),
+    ):
+        with pytest.raises(ValueError, match=sentence) as refused:
+            classify(asked)
+        known = str(refused.value).partition("there are ")[2]
+        assert "'resnet-18'" in known
+        assert "'denoise-conv'" not in known
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_command_tells_what_it_takes() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +13,17 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from flows.classification import Classification, classify
 from flows.cli import app
 from flows.denoising import Denoised, Denoising, denoise
 from flows.denoising_data import Unlabelled, noise_to_judge, open_images, run_of, spread_levels
+from flows.denoising_entrants import methods_of
 from flows.denoising_facts import TITLES
-from flows.denoising_judge import Contest, evenly_chosen
+from flows.denoising_judge import Contest, Entrant, evenly_chosen
 from flows.image_runs import train_recipe
-from nowcast.recipes import RECIPES, Recipe
+from nowcast.checkpoint import save_checkpoint
+from nowcast.denoisers import CLASSIC
+from nowcast.recipes import RECIPES, Recipe, find_recipe
+from nowcast.report.denoise_methods import lead_of
 from nowcast.scaling import MinMax
 from nowcast.tasks import DenoiseTask
 from pipeline.image_loader import ImageLoader
@@ -138,6 +142,9 @@ def test_the_page_names_all_methods_and_how_many_images_judged_them(done: Denois
         assert name in page
     assert "same 12 of 20 test images" in page
     assert "dB on all 20 test images" in page
+    spent = re.search(r"<dt>Time spent</dt><dd>training (.*?), judging (.*?); together", page)
+    assert spent is not None
+    assert "all" not in spent[0]
 
 
 def test_a_second_run_in_the_same_folder_is_refused_unless_it_resumes(
@@ -172,8 +179,11 @@ def test_a_code_is_set_beside_principal_components_of_its_width(
 
 
 def test_images_that_a_network_draws_are_told_from_real_ones(folder: Path, tmp_path: Path) -> None:
-    classify(Classification(str(folder), "mlp", tmp_path / "classes", size=SIDE, epochs=2))
-    classifier = tmp_path / "classes" / "runs" / "mlp" / "best.safetensors"
+    classifier = tmp_path / "classifier.safetensors"
+    recipe = find_recipe("mlp").for_images(2, 1, SIDE)
+    recipe = replace(recipe, network_options={**recipe.network_options, "hidden": (16,)})
+    torch.manual_seed(0)
+    save_checkpoint(classifier, recipe.build_network(), recipe, 0, {"loss": 1.0, "weight": 1.0})
     asked = Denoising(str(folder), "tiny-vae", tmp_path, classifier=classifier, judge=20)
     done = denoise(asked)
     frechet = _scores(done)["frechet"]["tiny-vae"]
@@ -221,6 +231,25 @@ def test_the_noise_of_an_image_is_the_same_however_many_are_judged(folder: Path)
     assert torch.equal(judged(20, 5), whole[torch.from_numpy(evenly_chosen(20, 5))])
 
 
+def test_a_slow_method_is_judged_on_some_of_the_same_images(folder: Path) -> None:
+    split = ImageSet.open(folder).split("test")
+    test, validation = ImageLoader(split, 20), ImageLoader(split, 20)
+    noise = noise_of({"kind": "gaussian", "level": 0.3})
+    contest = Contest(test, validation, noise, (0.1, 0.3), 0.3, 20)
+    median = CLASSIC["median"].with_({"size": 3})
+    quick = Entrant("quick", "classic", lambda _: median)
+    slow = Entrant("slow", "classic", lambda _: median, slow=True)
+    one, other = methods_of([quick, slow], contest.judged([quick, slow], 4), contest)
+    for level in contest.levels:
+        every, few = one.psnr_by_level[level], other.psnr_by_level[level]
+        assert np.isfinite(every).all()
+        assert np.flatnonzero(np.isfinite(few)).tolist() == contest.slow.tolist()
+        np.testing.assert_allclose(few[contest.slow], every[contest.slow])
+    assert other.tally is not None
+    assert other.tally.images == len(contest.slow) < 20
+    assert lead_of(one, other) == pytest.approx(0)
+
+
 def test_images_without_labels_are_their_own_target(folder: Path, tmp_path: Path) -> None:
     loader = ImageLoader(ImageSet.open(folder).split("train"), 16)
     batches = Unlabelled(loader)
@@ -237,6 +266,7 @@ def test_images_without_labels_are_their_own_target(folder: Path, tmp_path: Path
         ({"data": "nowhere"}, "found neither"),
         ({"recipe": "none"}, "no recipe 'none'"),
         ({"recipe": "lenet"}, "expected one that restores images, found one of ClassifyTask"),
+        ({"recipe": "unet-nuclei"}, "expected one that restores images, found one of SegmentTask"),
         ({"recipe": "tiny-clutter"}, "expected noise of pictures, found 'clutter'"),
         ({"recipe": "tiny-code", "levels": (0.3,)}, "which has none; name it with --noise"),
         ({"noise": "masking"}, "expected a level with it, found none"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from flows.denoising_data import DenoiseRun
 from flows.denoising_effects import TITLES, effects_of
 from flows.denoising_entrants import Restorer
 from flows.denoising_pairs import Side, pairs_of, sides_of
+from flows.denoising_stacking import stacked_panels
 from flows.image_runs import ImageRun
 from nowcast.evaluation import RestorationTally
 from nowcast.models import Autoencoder
@@ -122,6 +124,15 @@ def test_every_setting_is_told_with_it_and_without(trained: Runs) -> None:
     assert len(effects.figures) == 2
 
 
+def test_losses_of_layers_need_their_logs(trained: Runs, tmp_path: Path) -> None:
+    pair = pairs_of(sides(trained, "plain", "stacked"))["stacked"]
+    run = pair.with_it.run
+    moved = replace(run, images=replace(run.images, folder=tmp_path))
+    bare = replace(pair, with_it=replace(pair.with_it, run=moved))
+    with pytest.raises(ValueError, match="layer-1: expected the log of a training, found none"):
+        stacked_panels(bare)
+
+
 def test_networks_without_a_pair_tell_nothing(trained: Runs) -> None:
     runs, restorers, clean = trained
     assert effects_of(runs[:1], restorers[:1], clean).charts == ()
@@ -143,6 +154,7 @@ def test_recipes_with_a_setting_have_one_without(one: str, other: str) -> None:
     settings = {"tied", "sparsity", "sparsity_weight", "contraction"}
     assert {name for name, _ in more} <= settings
     assert bool(more) != bool(first.greedy_epochs)
+    assert first.learning_rate == second.learning_rate
     assert first.epochs is not None
     network = first.build_network()
     assert isinstance(network, Autoencoder)

@@ -31,6 +31,7 @@ from flows.verification import Comparison, Request
 from nowcast.checkpoint import code_version, load_checkpoint, save_checkpoint
 from nowcast.recipes import find_recipe
 from pipeline.forecasts import read_forecast, write_forecast
+from pipeline.ingest import ingest
 from pipeline.packed_frame import PackedFrame
 from pipeline.store import Store
 from pipeline.tensors import Acceptance, build_tensors
@@ -280,6 +281,26 @@ def test_only_reading_it_again_finds_a_source_file_that_was_replaced(
     (inbox / before).write_bytes(b"no radar")
     (fault,) = trace(path, Sources((inbox,), hashed=True)).faults
     assert fault.endswith("; 1 more differ")
+
+
+def test_frames_after_quality_control_are_not_looked_for_in_their_files(
+    run: Callable[..., Result], storm_files: list[Path], tmp_path: Path
+) -> None:
+    inbox = storm_files[0].parent
+    ingest(storm_files[:4], tmp_path / "s.zarr", product="storms", quality=["median"])
+    path = tmp_path / "f.nc"
+    write_forecast(path, issue_forecast(str(tmp_path / "s.zarr"), "persistence", "latest", 30))
+    told = run(path, "--files", inbox, "--hash")
+    assert told.exit_code == 0
+    assert "compared no, for quality control (median:3) changed the frames" in told.stdout
+    link = trace(path, Sources((inbox,), hashed=True))
+    (seen,) = behind(link, "frames")
+    assert {frame.yields for frame in seen.frames} == {None}
+    for frame in seen.frames:
+        assert frame.file is not None
+        assert frame.sha256 == hashlib.sha256(Path(frame.file).read_bytes()).hexdigest()
+    (files,) = behind(trace(path, Sources((inbox,))), "source files")
+    assert "compared" not in files.facts
 
 
 def test_a_store_of_a_relative_address_is_found_from_anywhere(

@@ -16,18 +16,17 @@ from typer.testing import CliRunner
 
 from flows.cli import app
 from flows.segmentation import Segmentation, Segmented, segment
-from flows.segmentation_answers import Answer, whole_objects
-from flows.segmentation_compare import compare_pictures
-from flows.segmentation_data import task_of
-from flows.segmentation_judge import Jury
-from flows.segmentation_runs import run_of
-from flows.segmentation_tuning import Tuned, least_error
+from flows.segmentation.answers import Answer, whole_objects
+from flows.segmentation.data import task_of
+from flows.segmentation.judge import Jury
+from flows.segmentation.runs import run_of
+from flows.segmentation.tuning import Tuned, least_error
 from flows.service import deployed
 from nowcast.evaluation import SegmentTally
 from nowcast.recipes import RECIPES, Recipe
 from nowcast.tasks import SegmentTask
 from pipeline.masks import MaskSet
-from pipeline.pixel_weights import bordered
+from pipeline.masks.pixel_weights import bordered
 
 SIDE = 48
 TINY = Recipe(
@@ -169,6 +168,7 @@ def test_errors_are_told_picture_by_picture_the_worst_first(done: Segmented) -> 
 def test_recipes_are_compared_on_the_same_pictures(done: Segmented) -> None:
     scores = _scores(done)
     pair = scores["compared"]["tiny and tiny-plain"]["merged_unseparated"]
+    assert pair["pictures"] == scores["tiny"]["run"]["pictures"]
     assert pair["first"] == scores["tiny"]["errors"]["merged_unseparated"]
     assert pair["second"] == scores["tiny-plain"]["errors"]["merged_unseparated"]
     assert [row["recipe"] for row in done.table] == ["tiny", "tiny-plain", "tiny-border"]
@@ -253,9 +253,9 @@ def test_the_worst_pictures_are_kept_as_long_as_memory_lasts(
         return [each.answer.name for each in jury.kept]
 
     assert kept() == ["40", "20", "10", "0"]
-    monkeypatch.setattr("flows.segmentation_judge.KEPT_PIXELS", 2 * SIDE**2)
+    monkeypatch.setattr("flows.segmentation.judge.KEPT_PIXELS", 2 * SIDE**2)
     assert kept() == ["40", "20"]
-    monkeypatch.setattr("flows.segmentation_judge.KEPT_PIXELS", 1)
+    monkeypatch.setattr("flows.segmentation.judge.KEPT_PIXELS", 1)
     assert kept() == ["40"]
 
 
@@ -276,21 +276,6 @@ def test_a_threshold_may_err_least_where_another_has_the_larger_dice() -> None:
     wrong = [((odds >= limit) != label).sum() for limit in (0, 0.2, least_error(tally), 0.7)]
     assert wrong == [12, 6, 3, 8]
     assert math.isnan(least_error(SegmentTally(2)))
-
-
-def test_pictures_are_paired_by_name() -> None:
-    first = [{"picture": "a", "merged": 0, "dice": 0.5}, {"picture": "b", "merged": 1, "dice": 0.7}]
-    second = [
-        {"picture": "b", "merged": 3, "dice": 0.7},
-        {"picture": "a", "merged": 2, "dice": 1.0},
-    ]
-    found = compare_pictures(first, second)
-    assert (found["merged"].first, found["merged"].second) == (1, 5)
-    assert (found["merged"].first_higher, found["merged"].second_higher) == (0, 2)
-    assert found["merged"].p_value == pytest.approx(0.5)
-    assert found["dice"].second == pytest.approx(0.85)
-    with pytest.raises(ValueError, match="expected the same pictures of both"):
-        compare_pictures(first, second[:1])
 
 
 def test_a_folder_of_several_classes_is_one_request(tmp_path: Path) -> None:

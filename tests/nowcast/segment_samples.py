@@ -11,7 +11,7 @@ from nowcast.evaluation import MembraneTally, ObjectTally, SegmentTally, object_
 from nowcast.evaluation.membrane_tally import grown, parted
 from nowcast.instances import Separation, separate
 from nowcast.report.class_facts import DataFacts
-from nowcast.report.segment_facts import PictureFacts, SegmentFacts, SegmentRunFacts
+from nowcast.report.segment.facts import PictureFacts, SegmentFacts, SegmentRunFacts
 from nowcast.report.training_facts import Curve, Curves, TrainingFacts
 
 Kind = Literal["objects", "membranes", "vessels", "tissues"]

@@ -112,6 +112,10 @@ def test_charts_take_the_looks_that_names_have_already() -> None:
     key = effect_charts("Sparsity", "", [panel], known).key
     assert known["plain"] in key
     assert len({style.colour for style in key}) == len({style.marker for style in key}) == 2
+    alike = {**known, "new": Style("new", "new", "#0072b2", "circle", "2 3")}
+    key = effect_charts("Sparsity", "", [panel], alike).key
+    assert [style.title for style in key] == ["new", "plain"]
+    assert len({style.colour for style in key}) == 2
 
 
 @pytest.mark.parametrize("powers", [False, True])

@@ -68,14 +68,14 @@ DIRECT: dict[str, Callable[..., np.ndarray]] = {
         [
             np.roll(
                 restoration.denoise_wavelet(
-                    np.roll(image, (-i, -j), (0, 1)),
+                    np.roll(image, (i, j), (0, 1)),
                     sigma if image.ndim == 2 else [sigma] * 3,
                     family,
                     wavelet_levels=levels,
                     method=method,
                     channel_axis=axis_of(image),
                 ),
-                (i, j),
+                (-i, -j),
                 (0, 1),
             )
             for i in range(shifts + 1)
@@ -182,6 +182,36 @@ def test_tuning_finds_the_best_of_the_grid() -> None:
     ]
     assert known.all()
     assert tuned("bilateral", noisy, clean, SIGMA).parameters == tried[int(np.argmax(quality))]
+
+
+def test_one_parameter_may_be_chosen_before_the_others() -> None:
+    asked: list[dict[str, float]] = []
+
+    def apply(image: np.ndarray, a: int, b: int, c: float) -> np.ndarray:
+        asked.append({"a": a, "b": b, "c": c})
+        return np.full_like(image, 0.2 + 0.01 * (a - 2) ** 2 + 0.02 * (b - 1) ** 2 + c)
+
+    rising = {"a": (1, 2, 3), "b": (1, 5), "c": (0.3, 0.1, 0.2)}
+    one = classics.Classic("toy", apply, rising, first="a")
+    dark = torch.zeros(1, 1, 5, 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(CLASSIC, "toy", one)
+        found = tuned("toy", dark + 1, dark, 0.1).parameters
+    assert found == {"a": 2, "b": 1, "c": 0.1}
+    begun = [{"a": a, "b": 5, "c": 0.1} for a in (1, 2, 3)]
+    assert asked[:3] == begun == one.begin(0.1)
+    assert {tried["a"] for tried in asked[3:]} == {2}
+    assert len(asked) == 3 + 2 * 3 - 1
+    assert len(one.grid(0.1)) == 18
+
+
+def test_no_method_is_tried_with_more_than_15_parameters() -> None:
+    for name, classic in CLASSIC.items():
+        grid, begun = classic.grid(SIGMA), classic.begin(SIGMA)
+        assert all(parameters in grid for parameters in begun)
+        kept = begun[0].get(classic.first)
+        tried = [held for held in grid if held.get(classic.first) == kept or held in begun]
+        assert len(tried) <= (12 if name in ("nlm", "wavelet") else 15), name
 
 
 def test_without_a_level_the_equivalent_deviation_is_measured() -> None:

@@ -7,52 +7,31 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from headless import CHROMIUM, chromium
-from PIL import Image
-from segment_samples import CHOSEN, CLASSES, SIDE, make_facts, make_run
+from segment_samples import CHOSEN, CLASSES, make_facts, make_run
 
-from nowcast.evaluation import Fate, SegmentTally
-from nowcast.report.segment_charts import segment_charts
-from nowcast.report.segment_colours import (
-    FALSE,
+from nowcast.evaluation import SegmentTally
+from nowcast.report.segment.charts import segment_charts
+from nowcast.report.segment.colours import (
     FATES,
-    FOUND,
-    HIT,
-    MISSED,
-    OTHER,
-    OUTCOMES,
-    TRUE,
-    draw_fates,
-    draw_outcomes,
 )
-from nowcast.report.segment_facts import SegmentFacts
-from nowcast.report.segment_numbers import segment_downloads, segment_scores
-from nowcast.report.segment_page import key_figures, render_segment, write_segment_report
-from nowcast.report.segment_pairs import compare_runs
-from nowcast.report.segment_pictures import SIDES, class_key, show_pictures
-from nowcast.report.segment_raster import (
-    canvas_size,
-    dashed,
-    edges,
-    of_colour,
-    painted,
-    resized,
-    spread,
-)
-from nowcast.report.segment_rows import picture_columns, picture_rows
-from nowcast.report.segment_scores import (
+from nowcast.report.segment.facts import SegmentFacts
+from nowcast.report.segment.numbers import segment_downloads, segment_scores
+from nowcast.report.segment.page import key_figures, render_segment, write_segment_report
+from nowcast.report.segment.pairs import compare_pictures
+from nowcast.report.segment.pictures import class_key
+from nowcast.report.segment.rows import picture_columns, picture_rows
+from nowcast.report.segment.scores import (
     class_rows,
     fate_table,
     object_table,
     pixel_table,
     score_tables,
 )
-from nowcast.report.segment_verdict import segment_verdict
+from nowcast.report.segment.verdict import segment_verdict
 
 SECTIONS = ["scores", "runs", "pictures", "by-picture", "curves", "course", "data", "numbers"]
 
@@ -96,10 +75,6 @@ def pages(facts: dict[str, SegmentFacts]) -> dict[str, str]:
 def words(page: str) -> str:
     bare = re.sub("<style.*?</style>", "", page, flags=re.DOTALL)
     return " ".join(re.sub("<[^>]*>", " ", bare).split())
-
-
-def opened(address: str) -> Image.Image:
-    return Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
 
 
 @pytest.mark.parametrize("kind", CLASSES)
@@ -210,22 +185,6 @@ def test_table_of_errors_adds_the_pictures(facts: dict[str, SegmentFacts]) -> No
     assert true == held.run.objects.true_objects
 
 
-def test_pictures_come_worst_first_each_with_words(facts: dict[str, SegmentFacts]) -> None:
-    for kind, held in facts.items():
-        shown = show_pictures(held)
-        scores = {one.name: one.score for one in held.pictures}
-        assert [one.name for one in shown] == sorted(scores, key=scores.__getitem__)
-        for one in shown:
-            assert len(one.tiles) == (6 if kind == "vessels" else 5)
-            assert all(one.name in tile.alt for tile in one.tiles)
-            for tile in one.tiles:
-                assert opened(tile.address).size == (one.width, one.height)
-    errors = show_pictures(facts["objects"])[0].tiles[4].alt
-    assert re.search(
-        r"\d+ right, \d+ inexact, \d+ missed, \d+ false, \d+ merged, \d+ split", errors
-    )
-
-
 def test_table_leads_to_the_drawings_of_a_picture(facts: dict[str, SegmentFacts]) -> None:
     held = facts["objects"]
     few = dataclasses.replace(held, pictures=held.pictures[:1])
@@ -240,142 +199,17 @@ def test_table_leads_to_the_drawings_of_a_picture(facts: dict[str, SegmentFacts]
     assert "the 1 of the lowest scores of 3" in words(render_segment(few))
 
 
-def test_errors_are_told_apart_without_hue() -> None:
-    ground = np.full((20, 20, 3), 60, np.uint8)
-    drawn = {}
-    for fate in FATES:
-        colours = draw_fates(ground, np.full((20, 20), int(fate)))
-        drawn[fate] = np.asarray(Image.fromarray(colours).convert("L")).astype(int)
-    for first in drawn:
-        for second in drawn:
-            if first != second:
-                apart = np.abs(drawn[first] - drawn[second])
-                assert apart.mean() > 12, (first, second)
-    assert np.array_equal(draw_fates(ground, np.zeros((20, 20), int)), ground)
-    dots = draw_fates(ground, np.full((20, 20), int(Fate.MISSED)))
-    assert (dots == of_colour(FATES[Fate.MISSED].colour)).all(-1).mean() == pytest.approx(0.5)
-
-
-def test_each_pixel_has_its_outcome() -> None:
-    truth = np.array([[0, 1, 1, 0, 2, -1]])
-    found = np.array([[0, 1, 0, 1, 1, 1]])
-    counted = np.ones((1, 6), bool)
-    drawn = draw_outcomes(truth, found, counted)[0]
-    expected = [None, HIT, MISSED, FALSE, OTHER]
-    for place, outcome in enumerate(expected):
-        colour = of_colour(OUTCOMES[outcome].colour) if outcome else np.zeros(3)
-        assert drawn[place].tolist() == colour.tolist()
-    rim = draw_outcomes(truth, found, ~counted)
-    assert len(np.unique(rim.reshape(-1, 3), axis=0)) == 1
-    assert drawn[5].tolist() == rim[0, 0].tolist()
-
-
-def test_edges_part_objects_that_touch_and_none_else() -> None:
-    labels = np.zeros((6, 8), int)
-    labels[1:5, 1:4], labels[1:5, 4:7] = 1, 2
-    marked = edges(labels)
-    assert marked[2, 3]
-    assert marked[2, 4]
-    assert not marked[2:4, 2].any()
-    assert not edges(np.full((4, 4), 3)).any()
-    assert not edges(np.where(np.eye(4) > 0, -1, 0)).any()
-    dashes = dashed(np.ones((1, 36), bool))
-    assert dashes.sum() == 18
-    assert np.diff(dashes[0].astype(int)).tolist().count(1) == 1
-
-
-def test_outlines_are_solid_where_found_and_dashed_where_true(
-    facts: dict[str, SegmentFacts],
-) -> None:
-    held = facts["vessels"]
-    picture = held.pictures[0]
-    empty = np.zeros_like(picture.truth)
-
-    def share(colour: str, **known: Any) -> float:
-        one = dataclasses.replace(picture, **known)
-        shown = show_pictures(dataclasses.replace(held, pictures=(one,)))[0]
-        drawn = np.asarray(opened(shown.tiles[3].address)).astype(int)
-        return float((np.abs(drawn - of_colour(colour)).max(-1) < 60).mean())
-
-    alone, agreed = share(FOUND, truth=empty), share(FOUND, truth=picture.found)
-    assert agreed == pytest.approx(alone / 2, rel=0.2)
-    assert share(FOUND, truth=empty, found=empty) < 0.001
-    assert share(TRUE, found=picture.truth) == pytest.approx(share(TRUE, found=empty), rel=0.2)
-    assert share(TRUE, truth=empty) < 0.001
-
-
-def test_canvas_keeps_labels_and_shapes() -> None:
-    assert canvas_size((3, 1500, 3000), 800) == (400, 800)
-    assert canvas_size((1, 40, 20), 800) == (320, 160)
-    labels = np.array([[1, 2], [3, 4]])
-    wide = spread(labels, (4, 6))
-    assert wide.tolist()[0] == [1, 1, 1, 2, 2, 2]
-    assert spread(wide, (2, 2)).tolist() == labels.tolist()
-    shades = np.zeros((4, 4), np.uint8)
-    shades[:, 0] = 200
-    assert resized(shades, (2, 2)).tolist() == [[100, 0], [100, 0]]
-    ground = np.zeros((1, 2, 3), np.uint8)
-    over = painted(ground, np.array([[True, False]]), "#ff0000", 0.5)
-    assert over.tolist() == [[[128, 0, 0], [0, 0, 0]]]
-    assert ground.sum() == 0
-
-
-def test_large_pictures_are_shown_small(facts: dict[str, SegmentFacts]) -> None:
-    held = facts["tissues"]
-    times = 17
-    large = {
-        name: np.repeat(np.repeat(getattr(held.pictures[0], name), times, -1), times, -2)
-        for name in ("pixels", "truth", "odds", "found")
-    }
-    big = dataclasses.replace(held.pictures[0], **large)
-    shown = show_pictures(dataclasses.replace(held, pictures=(big,)))[0]
-    assert large["truth"].shape == (times * SIDE, times * SIDE)
-    assert (shown.width, shown.height) == (SIDES[0],) * 2
-    page = render_segment(dataclasses.replace(held, pictures=(big,)))
-    sizes = {held["width"] for held in Outline(page).all("img") if "width" in held}
-    assert sizes == {str(SIDES[0] // 2)}
-
-
-def test_pictures_shrink_until_the_page_can_hold_them(facts: dict[str, SegmentFacts]) -> None:
-    held = facts["vessels"]
-    large = np.random.default_rng(5).uniform(0, 255, (1, 120, 120))
-    plain = {"truth": np.zeros((120, 120), int), "found": np.zeros((120, 120), int)}
-    noisy = dataclasses.replace(
-        held.pictures[0], pixels=large, odds=np.full((2, 120, 120), 0.5), second=None, **plain
-    )
-    one = dataclasses.replace(held, pictures=(noisy,))
-    half, least = (show_pictures(one, most)[0] for most in (200_000, 0))
-    assert SIDES[0] > half.width > SIDES[-1]
-    assert sum(len(tile.address) for tile in half.tiles) <= 200_000
-    assert least.width == SIDES[-1]
-    several = tuple(dataclasses.replace(held.pictures[0], name=f"p{n}") for n in range(9))
-    assert len(show_pictures(dataclasses.replace(held, pictures=several))) == 9
-
-
-def test_dark_pictures_are_brightened_and_it_is_said(facts: dict[str, SegmentFacts]) -> None:
-    held = facts["tissues"]
-    dark = dataclasses.replace(held.pictures[0], pixels=held.pictures[0].pixels / 10)
-    tiles = [
-        show_pictures(dataclasses.replace(held, pictures=(one,)))[0].tiles[0]
-        for one in (held.pictures[0], dark)
-    ]
-    assert [tile.heading for tile in tiles] == ["Picture", "Picture, brightened"]
-    assert np.asarray(opened(tiles[1].address)).max() > 200
-
-
-def test_runs_are_compared_picture_by_picture(facts: dict[str, SegmentFacts]) -> None:
-    run = facts["objects"].run
-    rows = [{"picture": f"p{n}", "merged": 1, "f1": 0.9, "dice": None} for n in range(6)]
+def test_runs_are_compared_picture_by_picture() -> None:
+    first = [{"picture": f"p{n}", "merged": 1, "f1": 0.9, "dice": None} for n in range(6)]
     others = [{"picture": f"p{n}", "merged": 3, "f1": 0.9, "dice": 0.5} for n in range(7)]
-    first = dataclasses.replace(run, rows=tuple(rows))
-    second = dataclasses.replace(run, rows=tuple(reversed(others)))
-    f1, merged = compare_runs(first, second)
+    second = others[::-1]
+    f1, merged = compare_pictures(first, second)
     assert (f1.name, f1.better, f1.worse, f1.p_value) == ("f1", 0, 0, 1.0)
     assert (merged.first, merged.second, merged.pictures) == (6, 18, 6)
     assert (merged.better, merged.worse) == (6, 0)
     assert merged.p_value == pytest.approx(2 / 2**6)
     assert merged.sure
-    turned = compare_runs(second, first)[1]
+    turned = compare_pictures(second, first)[1]
     assert (turned.better, turned.worse, turned.p_value) == (0, 6, merged.p_value)
 
 

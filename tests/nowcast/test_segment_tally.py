@@ -110,7 +110,7 @@ def test_classes_of_a_human_have_scores_but_no_curve() -> None:
     np.testing.assert_array_equal(tally.dice(), [0.5, 0.5])
     np.testing.assert_array_equal(tally.sensitivity(), [0.5, 0.5])
     assert np.isnan(tally.auc()).all()
-    assert np.isnan(tally.best_threshold()).all()
+    assert np.isnan([*tally.best_threshold(), tally.similarity_error()]).all()
 
 
 def test_the_best_threshold_gives_the_dice_that_it_promises() -> None:
@@ -122,6 +122,7 @@ def test_the_best_threshold_gives_the_dice_that_it_promises() -> None:
     chosen.update(odds[1], label)
     assert chosen.dice()[1] == pytest.approx(promised, abs=1e-12)
     assert promised >= tally.dice()[1]
+    assert tally.similarity_error() == 1 - promised
     precision, recall, _ = metrics.precision_recall_curve(label[label >= 0], odds[1][label >= 0])
     assert promised == pytest.approx(
         (2 * precision * recall / (precision + recall)).max(), abs=1e-3

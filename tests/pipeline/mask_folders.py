@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.mask_decoding import Header, Page
-from pipeline.mask_pairs import MaskPair
-from pipeline.mask_values import MaskValues
 from pipeline.masks import MaskSplit
+from pipeline.masks.decoding import Header, Page
+from pipeline.masks.pairs import MaskPair
+from pipeline.masks.values import MaskValues
 
 
 def discs(

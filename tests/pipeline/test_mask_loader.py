@@ -8,10 +8,10 @@ import torch
 from mask_folders import discs, one_picture, write_set
 
 from pipeline.deformation import Deformation
-from pipeline.mask_intensity import normalised
-from pipeline.mask_loader import MaskLoader, mirrored
 from pipeline.masks import MaskSet, MaskSplit
-from pipeline.pixel_weights import PixelWeights
+from pipeline.masks.intensity import normalised
+from pipeline.masks.loader import MaskLoader, mirrored
+from pipeline.masks.pixel_weights import PixelWeights
 
 
 @pytest.fixture

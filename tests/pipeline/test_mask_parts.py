@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from mask_folders import save, write_set
 
-from pipeline.mask_parts import by_block, by_picture, by_subject
 from pipeline.masks import MaskSet, MaskSplit
+from pipeline.masks.parts import by_block, by_picture, by_subject
 
 PARTS = ("train", "validation", "test")
 

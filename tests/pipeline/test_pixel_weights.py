@@ -6,7 +6,7 @@ from mask_folders import discs
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline.pixel_weights import (
+from pipeline.masks.pixel_weights import (
     PixelWeights,
     border_weights,
     bordered,

@@ -17,6 +17,7 @@ from pipeline.packing import pack, unpack
 from pipeline.quality_steps import Chain, Step
 from pipeline.reflectivity import NO_ECHO, ZR
 from pipeline.store import Store
+from pipeline.summary import summarise
 
 FIRST = np.datetime64("2020-01-01T00:00", "ns")
 SPELLINGS = ("median", "median:7", "speckle", "speckle:8", "speckle:2:7", "objects", "objects:30")
@@ -138,6 +139,8 @@ def test_a_store_holds_and_records_cleaned_frames(tmp_path: Path, make_file: Mak
         expected = median_filter(speckle_filter(random_frame(k, held.grid.shape), 3))
         np.testing.assert_array_equal(held.dbz(k, k + 1)[0], expected)
     assert held.wet_share[0] < 0.15
+    assert ("quality control", "speckle:3:-32, then median:3") in summarise(held).rows()
+    assert summarise(held).to_json()["quality"] == ("speckle:3:-32", "median:3")
     assert not check_store(store).damaged
 
 
@@ -160,6 +163,7 @@ def test_a_store_refuses_other_steps_than_it_began_with(
     ingest(files, plain)
     ingest(files, cleaned, quality=["speckle"])
     assert Store.open(plain).quality == ()
+    assert "quality control" not in dict(summarise(Store.open(plain)).rows())
     with pytest.raises(ValueError, match=r"this store began with, none, found median:3; ingest"):
         ingest(files, plain, quality=["median"])
     with pytest.raises(ValueError, match=r"began with, speckle:3:-32, found none; ingest with"):
