@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from flows.image_runs import Trained
+from flows.images.runs import Trained
 from nowcast.evaluation.overlaps import Labels, Mask
 from nowcast.tasks import SegmentTask
 from nowcast.tiles import predict_tiled

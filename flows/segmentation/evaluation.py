@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from flows.image_runs import Trained
+from flows.images.runs import Trained
 from flows.segmentation.answers import Answerer
 from flows.segmentation.data import Segmentation, has_membranes, outlined
 from flows.segmentation.files import writer

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from data_catalog.catalog import load_catalog
-from flows.image_facts import machine
+from flows.images.facts import machine
 from flows.segmentation.data import Segmentation, outlined
 from flows.segmentation.evaluation import Evaluated
 from flows.segmentation.judge import Judged
 from flows.segmentation.runs import SegmentRun
 from nowcast.checkpoint import code_version
 from nowcast.instances import Separation
-from nowcast.report.class_facts import DataFacts
+from nowcast.report.classes.facts import DataFacts
 from nowcast.report.segment.facts import PictureFacts, SegmentFacts, SegmentRunFacts
 
 THINGS = {"nucleus": ("nucleus", "nuclei"), "cell": ("cell", "cells")}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flows.image_runs import Trained, train_recipe
+from flows.images.runs import Trained, train_recipe
 from flows.segmentation.data import (
     Segmentation,
     find_segment_recipe,

@@ -60,7 +60,7 @@ _NUCLEI = replace(
     name="unet-nuclei",
     task=SegmentTask(2, 1, MinMax(0, 255)),
     network_options={"widths": (16, 32, 64, 128, 256), "norm": "batch"},
-    steps=2000,
+    steps=3500,
     augmentation={
         "elastic": 8.0,
         "zoom": 0.25,

@@ -29,7 +29,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Curves:
-    """What a run wrote down of itself; `nowcast.report.class_curves.read_curves` makes it.
+    """What a run wrote down of itself; `nowcast.report.classes.curves.read_curves` makes it.
 
     Args:
         loss: Of the training images.

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from flows.classification import Classification, classify
 from flows.cli import app
-from flows.image_runs import ImageRun, multiply_adds
+from flows.images.runs import ImageRun, multiply_adds
 from nowcast.checkpoint import load_checkpoint
 from nowcast.models import build_network
 from nowcast.recipes import find_recipe

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from flows.cleaner_step import cleaner_step
 from flows.cleaning import RadarCleaning, clean_radar
-from flows.cleaning_data import Pieces, recipe_of
-from flows.cleaning_judge import (
+from flows.cleaning.data import Pieces, recipe_of
+from flows.cleaning.judge import (
     CLASSIC,
     NETWORK,
     NOTHING,
@@ -27,7 +27,7 @@ from flows.cleaning_judge import (
 )
 from flows.cli import app
 from flows.denoising import denoise
-from flows.denoising_data import Denoising
+from flows.denoising.data import Denoising
 from flows.service.configuration import Configuration
 from flows.service.intake import take_in
 from nowcast.checkpoint import save_checkpoint
@@ -111,7 +111,7 @@ def test_stores_that_train_and_stores_that_test_are_named_one_by_one(
 ) -> None:
     trained = []
     monkeypatch.setattr(
-        "flows.cleaning.train_cleaner", lambda _, pieces, *__: trained.append(pieces)
+        "flows.cleaning.cleaned.train_cleaner", lambda _, pieces, *__: trained.append(pieces)
     )
     for name in ("b.zarr", "c.zarr"):
         shutil.copytree(storm_store, tmp_path / name)

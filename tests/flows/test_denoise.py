@@ -15,15 +15,15 @@ from typer.testing import CliRunner
 
 from flows.cli import app
 from flows.denoising import Denoised, Denoising, denoise
-from flows.denoising_data import Unlabelled, noise_to_judge, open_images, run_of, spread_levels
-from flows.denoising_entrants import methods_of
-from flows.denoising_facts import TITLES
-from flows.denoising_judge import Contest, Entrant, evenly_chosen
-from flows.image_runs import train_recipe
+from flows.denoising.data import Unlabelled, noise_to_judge, open_images, run_of, spread_levels
+from flows.denoising.entrants import methods_of
+from flows.denoising.facts import TITLES
+from flows.denoising.judge import Contest, Entrant, evenly_chosen
+from flows.images.runs import train_recipe
 from nowcast.checkpoint import save_checkpoint
 from nowcast.denoisers import CLASSIC
 from nowcast.recipes import RECIPES, Recipe, find_recipe
-from nowcast.report.denoise_methods import lead_of
+from nowcast.report.denoise.methods import lead_of
 from nowcast.scaling import MinMax
 from nowcast.tasks import DenoiseTask
 from pipeline.image_loader import ImageLoader

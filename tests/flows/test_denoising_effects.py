@@ -10,12 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from flows.denoising_data import DenoiseRun
-from flows.denoising_effects import TITLES, effects_of
-from flows.denoising_entrants import Restorer
-from flows.denoising_pairs import Side, pairs_of, sides_of
-from flows.denoising_stacking import stacked_panels
-from flows.image_runs import ImageRun
+from flows.denoising.data import DenoiseRun
+from flows.denoising.effects import TITLES, effects_of
+from flows.denoising.entrants import Restorer
+from flows.denoising.pairs import Side, pairs_of, sides_of
+from flows.denoising.stacking import stacked_panels
+from flows.images.runs import ImageRun
 from nowcast.evaluation import RestorationTally
 from nowcast.models import Autoencoder
 from nowcast.recipes import RECIPES, Recipe

@@ -20,7 +20,7 @@ from flows.segmentation.answers import Answer, whole_objects
 from flows.segmentation.data import task_of
 from flows.segmentation.judge import Jury
 from flows.segmentation.runs import run_of
-from flows.segmentation.tuning import Tuned, least_error
+from flows.segmentation.tuning import Tuned, largest_mean_dice, least_error
 from flows.service import deployed
 from nowcast.evaluation import SegmentTally
 from nowcast.recipes import RECIPES, Recipe
@@ -276,6 +276,27 @@ def test_a_threshold_may_err_least_where_another_has_the_larger_dice() -> None:
     wrong = [((odds >= limit) != label).sum() for limit in (0, 0.2, least_error(tally), 0.7)]
     assert wrong == [12, 6, 3, 8]
     assert math.isnan(least_error(SegmentTally(2)))
+
+
+def test_the_threshold_has_the_largest_mean_dice_of_the_pictures() -> None:
+    rng = np.random.default_rng(0)
+    tallies, pictures = [], []
+    for side, lean in ((40, 0.0), (8, 0.25), (12, 0.3)):
+        label = (rng.random((side, side)) < 0.3).astype(np.int32)
+        odds = np.clip(0.3 + 0.25 * label + lean + 0.15 * rng.standard_normal(label.shape), 0, 1)
+        tally = SegmentTally(2)
+        tally.update(odds.astype(np.float32), label)
+        tallies.append(tally)
+        pictures.append((odds, label))
+    limits = np.linspace(0.05, 0.95, 91)
+    dice = [
+        np.mean([2 * (o >= t)[k > 0].sum() / ((o >= t).sum() + k.sum()) for o, k in pictures])
+        for t in limits
+    ]
+    assert largest_mean_dice(tallies) == pytest.approx(limits[np.argmax(dice)], abs=0.015)
+    whole = sum(tallies[1:], tallies[0]).best_threshold()[0]
+    assert abs(largest_mean_dice(tallies) - whole) > 0.03
+    assert math.isnan(largest_mean_dice([SegmentTally(2)]))
 
 
 def test_a_folder_of_several_classes_is_one_request(tmp_path: Path) -> None:

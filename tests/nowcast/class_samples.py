@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from nowcast.evaluation import ClassTally, tally_classes
-from nowcast.report.class_facts import ClassFacts, Curve, Curves, DataFacts, Figure, RunFacts
-from nowcast.report.class_pictures import image_uri
+from nowcast.report.classes.facts import ClassFacts, Curve, Curves, DataFacts, Figure, RunFacts
+from nowcast.report.classes.pictures import image_uri
 
 NAMES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt")
 

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from nowcast.evaluation import CleaningTally, RestorationTally, image_psnr
-from nowcast.report.class_facts import DataFacts
-from nowcast.report.class_pictures import image_uri
-from nowcast.report.denoise_facts import (
+from nowcast.report.classes.facts import DataFacts
+from nowcast.report.classes.pictures import image_uri
+from nowcast.report.denoise.facts import (
     DenoiseFacts,
     MethodFacts,
     NoiseFacts,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from nowcast.evaluation import MembraneTally, ObjectTally, SegmentTally, object_errors
 from nowcast.evaluation.membrane_tally import grown, parted
 from nowcast.instances import Separation, separate
-from nowcast.report.class_facts import DataFacts
+from nowcast.report.classes.facts import DataFacts
 from nowcast.report.segment.facts import PictureFacts, SegmentFacts, SegmentRunFacts
 from nowcast.report.training_facts import Curve, Curves, TrainingFacts
 

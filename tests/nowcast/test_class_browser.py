@@ -7,7 +7,7 @@ import pytest
 from class_samples import make_facts, make_run
 from headless import CHROMIUM, Browser, chromium
 
-from nowcast.report.class_page import write_class_comparison, write_class_report
+from nowcast.report.classes.page import write_class_comparison, write_class_report
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 

@@ -12,16 +12,16 @@ import pytest
 from class_samples import empty_run, make_data, make_facts, make_run, run_of
 from PIL import Image
 
-from nowcast.report.class_confusion import make_class_rows, make_matrix, make_pairs
-from nowcast.report.class_facts import Figure
-from nowcast.report.class_page import (
+from nowcast.report.classes.confusion import make_class_rows, make_matrix, make_pairs
+from nowcast.report.classes.facts import Figure
+from nowcast.report.classes.page import (
     render_classes,
     render_comparison,
     write_class_comparison,
     write_class_report,
 )
-from nowcast.report.class_recipes import settings_apart, settings_shared
-from nowcast.report.class_runs import run_rows
+from nowcast.report.classes.recipes import settings_apart, settings_shared
+from nowcast.report.classes.runs import run_rows
 
 
 class Outline(HTMLParser):

@@ -10,17 +10,17 @@ from class_samples import make_data, make_facts, make_run, run_of
 from PIL import Image
 
 from nowcast.evaluation import ClassTally
-from nowcast.report.class_confusion import make_class_rows, make_matrix
-from nowcast.report.class_curves import percent_axis, read_curves
-from nowcast.report.class_facts import Curve, Curves, RunFacts
-from nowcast.report.class_numbers import class_downloads, run_table
-from nowcast.report.class_page import (
+from nowcast.report.classes.confusion import make_class_rows, make_matrix
+from nowcast.report.classes.curves import percent_axis, read_curves
+from nowcast.report.classes.facts import Curve, Curves, RunFacts
+from nowcast.report.classes.numbers import class_downloads, run_table
+from nowcast.report.classes.page import (
     render_classes,
 )
-from nowcast.report.class_pictures import image_uri
-from nowcast.report.class_runs import run_rows
-from nowcast.report.class_verdict import class_verdict
-from nowcast.report.class_words import multiply_adds, per_cent, signed
+from nowcast.report.classes.pictures import image_uri
+from nowcast.report.classes.runs import run_rows
+from nowcast.report.classes.verdict import class_verdict
+from nowcast.report.classes.words import multiply_adds, per_cent, signed
 
 
 def test_the_verdict_says_how_good_and_what_is_hard() -> None:

@@ -16,7 +16,7 @@ from nowcast.explain.code_effects import (
     weight_cosines,
 )
 from nowcast.models import build_network
-from nowcast.report.denoise_effects import Panel, draw_filter_rows, effect_charts
+from nowcast.report.denoise.effects import Panel, draw_filter_rows, effect_charts
 from nowcast.report.styles import Style
 
 

@@ -17,16 +17,16 @@ from headless import CHROMIUM, chromium
 from PIL import Image
 
 from nowcast.evaluation import RestorationTally
-from nowcast.report.denoise_effects import Panel, effect_charts
-from nowcast.report.denoise_facts import DenoiseFacts, MethodFacts, RadarFacts, WidthCurve
-from nowcast.report.denoise_figures import (
+from nowcast.report.denoise.effects import Panel, effect_charts
+from nowcast.report.denoise.facts import DenoiseFacts, MethodFacts, RadarFacts, WidthCurve
+from nowcast.report.denoise.figures import (
     draw_atoms,
     draw_latent_map,
     draw_samples,
     draw_traversals,
 )
-from nowcast.report.denoise_maps import KEPT, LEFT, LOST, MADE_UP, MISSING, REMOVED, outcomes
-from nowcast.report.denoise_methods import (
+from nowcast.report.denoise.maps import KEPT, LEFT, LOST, MADE_UP, MISSING, REMOVED, outcomes
+from nowcast.report.denoise.methods import (
     best_rival,
     gain_of,
     in_order,
@@ -34,11 +34,11 @@ from nowcast.report.denoise_methods import (
     method_styles,
     method_table,
 )
-from nowcast.report.denoise_numbers import denoise_downloads, denoise_scores
-from nowcast.report.denoise_page import key_figures, render_denoise, write_denoise_report
-from nowcast.report.denoise_pictures import make_gallery
-from nowcast.report.denoise_radar import exchange, left_at, place_of
-from nowcast.report.denoise_verdict import denoise_verdict
+from nowcast.report.denoise.numbers import denoise_downloads, denoise_scores
+from nowcast.report.denoise.page import key_figures, render_denoise, write_denoise_report
+from nowcast.report.denoise.pictures import make_gallery
+from nowcast.report.denoise.radar import exchange, left_at, place_of
+from nowcast.report.denoise.verdict import denoise_verdict
 
 
 class Outline(HTMLParser):

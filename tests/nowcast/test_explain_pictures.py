@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from nowcast.explain import rain_sensitivity
 from nowcast.forecasters import Rollout
 from nowcast.models import MODELS, build_network
-from nowcast.report.class_facts import Figure
+from nowcast.report.classes.facts import Figure
 from nowcast.report.inside import inside_figures
-from nowcast.report.inside_layers import draw_fields, draw_filters, draw_maps
-from nowcast.report.inside_pictures import (
+from nowcast.report.inside.layers import draw_fields, draw_filters, draw_maps
+from nowcast.report.inside.pictures import (
     Sheet,
     Tile,
     heat,
@@ -28,8 +28,8 @@ from nowcast.report.inside_pictures import (
     spelled,
     tinted,
 )
-from nowcast.report.inside_rain import draw_sensitivity
-from nowcast.report.inside_sweep import Sweep
+from nowcast.report.inside.rain import draw_sensitivity
+from nowcast.report.inside.sweep import Sweep
 from nowcast.scaling import MinMax
 from nowcast.tasks import ClassifyTask, NowcastTask
 from pipeline.batch import Batch

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nowcast.evaluation.object_matching import IOUS
 from nowcast.report.axes import Axis
-from nowcast.report.class_curves import epoch_chart, line_of
+from nowcast.report.classes.curves import epoch_chart, line_of
 from nowcast.report.figures import MARKS, SQUARE, Canvas, Line, chart_of, curve, readings
 from nowcast.report.lines import Chart, ChartGroup, drawn, reach
 from nowcast.report.segment.facts import SegmentFacts, SegmentRunFacts

@@ -13,7 +13,7 @@ from nowcast.evaluation.membrane_tally import MembraneTally
 from nowcast.evaluation.object_matching import ObjectTally
 from nowcast.evaluation.overlaps import Labels, Mask
 from nowcast.evaluation.segment_tally import SegmentTally
-from nowcast.report.class_facts import DataFacts
+from nowcast.report.classes.facts import DataFacts
 from nowcast.report.training_facts import TrainingFacts
 
 Subject = Literal["membranes", "objects", "pixels"]

@@ -19,7 +19,7 @@ from nowcast.evaluation.segment_summary import (
     summarise_objects,
     summarise_pixels,
 )
-from nowcast.report.class_numbers import course_table
+from nowcast.report.classes.numbers import course_table
 from nowcast.report.numbers import Download, csv_uri
 from nowcast.report.segment.facts import SegmentFacts, SegmentRunFacts
 from nowcast.report.segment.pairs import compare_pictures

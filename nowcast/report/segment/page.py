@@ -7,9 +7,9 @@ from pathlib import Path
 from markupsafe import Markup
 
 from nowcast.evaluation.object_matching import IOUS
-from nowcast.report.class_curves import course_charts
-from nowcast.report.class_recipes import settings_apart, settings_shared
-from nowcast.report.class_words import grouped, multiply_adds, per_cent, signed
+from nowcast.report.classes.curves import course_charts
+from nowcast.report.classes.recipes import settings_apart, settings_shared
+from nowcast.report.classes.words import grouped, multiply_adds, per_cent, signed
 from nowcast.report.colours import SEQUENTIAL
 from nowcast.report.figures import key_mark
 from nowcast.report.segment.charts import course_beside, segment_charts

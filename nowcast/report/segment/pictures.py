@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from nowcast.evaluation.object_errors import Fate
-from nowcast.report.class_words import per_cent
+from nowcast.report.classes.words import per_cent
 from nowcast.report.segment.colours import (
     CYCLE,
     FATES,

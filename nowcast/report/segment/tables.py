@@ -10,8 +10,8 @@ import numpy as np
 
 from nowcast.evaluation.object_matching import ObjectTally
 from nowcast.evaluation.segment_tally import SegmentTally
-from nowcast.report.class_runs import COLOURS, RunCell
-from nowcast.report.denoise_methods import Column, MethodRow
+from nowcast.report.classes.runs import COLOURS, RunCell
+from nowcast.report.denoise.methods import Column, MethodRow
 from nowcast.report.segment.facts import SegmentFacts
 from nowcast.report.styles import GREY, MARKERS, Style
 from nowcast.report.tables import nearest_to

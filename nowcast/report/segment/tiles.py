@@ -12,7 +12,7 @@ from nowcast.evaluation.membrane_tally import grown
 from nowcast.evaluation.object_errors import Fate
 from nowcast.evaluation.overlaps import Labels, Mask
 from nowcast.report.colours import SEQUENTIAL
-from nowcast.report.inside_pictures import blend
+from nowcast.report.inside.pictures import blend
 from nowcast.report.segment.colours import FOUND, TRUE, draw_fates, draw_labels, draw_outcomes
 from nowcast.report.segment.facts import PictureFacts, SegmentFacts
 from nowcast.report.segment.raster import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from nowcast.evaluation.object_matching import IOUS
-from nowcast.report.class_words import grouped, per_cent
+from nowcast.report.classes.words import grouped, per_cent
 from nowcast.report.segment.facts import SegmentFacts, SegmentRunFacts
 from nowcast.report.segment.pairs import Pair, compare_pictures
 from nowcast.report.segment.pictures import as_float

@@ -1,0 +1,1 @@
+"""What all image benchmarks share: runs of a recipe, and what a page tells of them."""
