@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pysteps import motion, nowcasts
 from pysteps.utils import transformation
 
-from flows.verification import issue_slots
+from flows.periods import issue_slots
 from nowcast.forecasters import FORECASTERS
 from nowcast.verification.tally import SCALES_KM, Tally
 from pipeline.ingest import ingest

@@ -18,14 +18,22 @@ SMALL = {
     "resnet-cifar": {"depth": 8},
     "resnet-wide": {"depth": 10, "width": 1},
     "efficientnet-b0": {"width": 0.25},
+    "window": {"side": 23, "width": 8, "padding": False},
     "vit": {"size": 28, "patch": 4, "width": 24, "depth": 2, "heads": 3, "hidden": 32},
 }
-SIDES = {"alexnet": 64, "vgg": 32, "googlenet": 64, "efficientnet-b0": 64, "resnet": 64}
+SIDES = {
+    "window": 23,
+    "alexnet": 64,
+    "vgg": 32,
+    "googlenet": 64,
+    "efficientnet-b0": 64,
+    "resnet": 64,
+}
 FORECASTERS = ("unet", "convlstm")
 
 
 def small_network(name: str) -> tuple[nn.Module, Tensor]:
-    """A network of the table with untrained weights, its norms set by the frames for it."""
+    """A network of the table with random weights, none 0, its norms set by the frames for it."""
     torch.manual_seed(0)
     radar = name in FORECASTERS
     inputs, outputs = (6, 2) if radar else (1, 4)
@@ -35,6 +43,9 @@ def small_network(name: str) -> tuple[nn.Module, Tensor]:
         if isinstance(part, nn.BatchNorm2d):
             part.momentum = 1.0
     with torch.no_grad():
+        for weight in network.parameters():
+            if weight.ndim > 1 and not weight.any():
+                weight.normal_(0, 0.1)
         network.train()(frames)
     return network.eval(), frames
 
