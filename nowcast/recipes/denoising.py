@@ -89,10 +89,11 @@ _DENOISERS = (
         network_options={
             "widths": (64,),
             "code": None,
-            "depth": 6,
+            "depth": 4,
             "down": "stride",
             "up": "transposed",
         },
+        epochs=6,
     ),
     _UNET,
     replace(_UNET, name="denoise-unet-range", noise={**GAUSSIAN, "level": (0.05, 0.5)}),
