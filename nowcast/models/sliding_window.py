@@ -67,6 +67,7 @@ class SlidingWindow(nn.Module):
         )
         units = (width * left**2, *hidden, outputs)
         self.classifier = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(units))
+        self.head = f"classifier.{len(self.classifier) - 1}"
         make_he_normal(self.modules(), mode="fan_in")
 
     def forward(self, frames: Tensor) -> Tensor:
