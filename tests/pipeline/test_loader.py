@@ -42,7 +42,7 @@ def same(one: torch.Tensor, other: torch.Tensor) -> bool:
 
 
 def test_a_batch_is_float32_dbz_with_nan_where_missing(storms: TensorSet) -> None:
-    frames, label = WindowLoader([storms], batch_size=6, crop=64).batch(0)
+    frames, label, _ = WindowLoader([storms], batch_size=6, crop=64).batch(0)
     assert (frames.shape, frames.dtype, label) == ((6, 5, 64, 64), torch.float32, None)
     dry, missing = frames == NO_ECHO, torch.isnan(frames)
     assert (dry | missing | ((frames >= 7) & (frames < 60))).all()
