@@ -148,6 +148,7 @@ class ImageSet(Entry):
         task: What its labels are for.
         format: How images and labels are stored.
         classes: Names of the labels, in the order of their numbers.
+        scenes: Pictures, by their names, that were cut from one larger picture.
     """
 
     task: Literal["classify", "denoise", "segment"]
@@ -155,6 +156,7 @@ class ImageSet(Entry):
         "idx", "class_folders", "zipped_class_folders", "cifar_batches", "image_mask_pairs"
     ]
     classes: Annotated[tuple[Text, ...], Field(min_length=2)]
+    scenes: tuple[tuple[Text, ...], ...] = ()
 
 
 def _start(period: Period) -> datetime:

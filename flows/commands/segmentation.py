@@ -47,8 +47,9 @@ def segment(
     normalise: Annotated[
         str | None,
         typer.Option(
-            help="Brightness made alike: none, percentiles, or nuclei, which turns pictures of "
-            "light background too. By default nuclei where masks number objects (16 bits)."
+            help="Brightness made alike: none; percentiles, the 1st and 99.8th to black and white; "
+            "or nuclei, which turns pictures of light background too. By default nuclei where "
+            "masks number objects (16 bits)."
         ),
     ] = None,
     tile: Annotated[
@@ -64,7 +65,8 @@ def segment(
 
     Masks hold 0 and 255, or a class 0 … K by pixel, or with 16 bits the number of each object.
     Touching objects are separated, cells between membranes parted; thresholds are chosen on the
-    validation pictures. Writes report.html, scores.json and predictions as PNG.
+    validation pictures. Where a recipe has border weights, pixels in narrow gaps between objects
+    weigh more in training. Writes report.html, scores.json and predictions as PNG.
     """
     from flows.segmentation import Segmentation
     from flows.segmentation import segment as run

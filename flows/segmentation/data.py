@@ -8,7 +8,7 @@ from pathlib import Path
 from nowcast.recipes import RECIPES, Recipe
 from nowcast.recipes.cleaning import CLEANING
 from nowcast.tasks import SegmentTask
-from pipeline.masks import MaskSet
+from pipeline.masks import MaskSet, MaskSplit
 from pipeline.masks.intensity import NORMALISATIONS, Normalisation
 from pipeline.masks.samples import BORDER_CLASSES
 
@@ -95,6 +95,24 @@ def normalisation(request: Segmentation, images: MaskSet) -> Normalisation:
         if known == wanted:
             return known
     raise ValueError(f"no normalisation {wanted!r}; there are {', '.join(NORMALISATIONS)}")
+
+
+def need_objects(place: Path, split: MaskSplit) -> None:
+    """Refuse pictures to train on whose masks number objects and hold none.
+
+    Args:
+        place: Where they lie, for a message.
+        split: The pictures.
+
+    Raises:
+        ValueError: If no mask holds an object.
+    """
+    if split.kind != "instances" or any((split.label(i) > 0).any() for i in range(len(split))):
+        return
+    raise ValueError(
+        f"{place}: expected objects numbered from 1 in masks of training, found none in all "
+        f"{len(split)}; number the objects, or add pictures that show some"
+    )
 
 
 def has_membranes(images: MaskSet) -> bool:

@@ -14,8 +14,10 @@ from nowcast.checkpoint import code_version
 from nowcast.instances import Separation
 from nowcast.report.classes.facts import DataFacts
 from nowcast.report.segment.facts import PictureFacts, SegmentFacts, SegmentRunFacts
+from pipeline.masks.pixel_weights import PixelWeights
 
 THINGS = {"nucleus": ("nucleus", "nuclei"), "cell": ("cell", "cells")}
+RELATED = {"block": "slices of one block", "subject": "both eyes of a person"}
 UNNAMED = ("object", "objects")
 
 
@@ -39,7 +41,8 @@ def facts_of(
         reference=first.jury.second if first.jury.second.rows else None,
         pictures=tuple(_picture(each) for each in first.jury.kept),
         things=THINGS.get(data.classes[-1], UNNAMED),
-        peculiar=tuple(_peculiar(first.run, first.jury.kept)),
+        related=RELATED.get(first.run.images.split_by, ""),
+        peculiar=tuple(_peculiar([each.run for each in done], first.jury.kept)),
         code_version=code_version(),
         machine=machine(first.trained.device),
         seconds=seconds,
@@ -129,8 +132,13 @@ def _picture(judged: Judged) -> PictureFacts:
     )
 
 
-def _peculiar(run: SegmentRun, kept: Sequence[Judged]) -> list[str]:
-    told = []
+def _peculiar(runs: Sequence[SegmentRun], kept: Sequence[Judged]) -> list[str]:
+    run, told = runs[0], [*_weighted(runs)]
+    if run.normalise == "none":
+        told.append(
+            "Networks saw brightness less its mean over the training pictures, in standard "
+            "deviations."
+        )
     if run.normalise != "none":
         turned = "; where the background is light, the red channel was taken, upside down"
         told.append(
@@ -148,3 +156,17 @@ def _peculiar(run: SegmentRun, kept: Sequence[Judged]) -> list[str]:
             "area."
         )
     return told
+
+
+def _weighted(runs: Sequence[SegmentRun]) -> list[str]:
+    """What border weights are, where a recipe has some."""
+    weights = [
+        (run, PixelWeights.of(run.recipe.pixel_weights)) for run in runs if run.recipe.pixel_weights
+    ]
+    names = [run.recipe.name for run, each in weights if each.border]
+    if not names:
+        return []
+    return [
+        f"In the training of {', '.join(names)} pixels in the gap between two objects weigh more, "
+        "the more so the narrower it is (border weights)."
+    ]

@@ -13,6 +13,7 @@ from flows.images.runs import Trained, train_recipe
 from flows.segmentation.data import (
     Segmentation,
     find_segment_recipe,
+    need_objects,
     normalisation,
     outlined,
     task_of,
@@ -111,13 +112,15 @@ def run_of(request: Segmentation, images: MaskSet, name: str) -> SegmentRun:
     """A recipe, fitted to the pictures and to what was asked for.
 
     Raises:
-        ValueError: If there is no such recipe or normalisation, or it does not fit the pictures.
+        ValueError: If there is no such recipe or normalisation, it does not fit the pictures, or
+            there is no object to train on.
     """
     recipe, normalise = find_segment_recipe(name), normalisation(request, images)
     channels = 1 if normalise == "nuclei" else images.channels
     classes = len(BORDER_CLASSES) if outlined(recipe, images) else len(images.classes)
     recipe = _timed(recipe.for_images(classes, channels, request.crop), request)
     run = SegmentRun(images, recipe, request.out / "runs" / name, normalise, request.limit)
+    need_objects(images.path, run.train.split)
     task = replace(task_of(recipe), scaling=_scaling(run))
     return replace(run, recipe=replace(recipe, task=task))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median_low
 
 import numpy as np
 
@@ -18,6 +19,7 @@ PIXELS = 2_000_000
 HOLE = 100
 LIMITS = (0.3, 0.4, 0.5, 0.6)
 SIZES = (10, 25)
+GOLDEN = 0.618  # its multiples, less whole numbers, are spread evenly however many there are
 
 
 @dataclass(frozen=True)
@@ -126,10 +128,20 @@ def _separation(answers: Sequence[Answer]) -> Separation:
 
 
 def _some(split: MaskSplit) -> list[int]:
-    """As many pictures, evenly spread, as make PIXELS, and 2 where there are."""
-    most = max(math.prod(split.size_of(i)) for i in range(len(split)))
-    count = min(len(split), max(PIXELS // most, 2))
-    return sorted({round(k * (len(split) - 1) / max(count - 1, 1)) for k in range(count)})
+    """As many pictures, evenly spread, as PIXELS hold, and 2 where there are.
+
+    Those that are too large for what is left are passed over.
+    """
+    sizes = [math.prod(split.size_of(i)) for i in range(len(split))]
+    count = min(len(sizes), max(PIXELS // median_low(sizes), 2))
+    spread = {round(k * (len(sizes) - 1) / max(count - 1, 1)) for k in range(count)}
+    order = sorted(range(len(sizes)), key=lambda i: (i not in spread, i * GOLDEN % 1))
+    chosen, left = list[int](), PIXELS
+    for i in order:
+        if sizes[i] <= left:
+            chosen.append(i)
+            left -= sizes[i]
+    return sorted(chosen if len(chosen) > 1 else sorted(order, key=sizes.__getitem__)[:2])
 
 
 def _known(value: float, otherwise: float) -> float:

@@ -64,6 +64,28 @@ def by_picture(kinds: Sequence[str], sizes: Sequence[int], place: str) -> Parts:
     return Parts(_drawn(kinds, sizes, place, "pictures"), f"drawn by picture, {several}")
 
 
+def without_scenes(parts: Parts, names: Sequence[str], scenes: Sequence[Sequence[str]]) -> Parts:
+    """The parts, those of the test left out that were cut from one scene with others' members.
+
+    Validation may share one with training: it chooses, and is not scored.
+
+    Args:
+        parts: Members are places in `names`.
+        names: Of the pictures.
+        scenes: Names of pictures that were cut from one.
+    """
+    others = {names[i] for part in ("train", "validation") for i in parts.members[part].tolist()}
+    seen = {name for scene in scenes if others & set(scene) for name in scene}
+    test = parts.members["test"]
+    alone = np.array([names[i] not in seen for i in test.tolist()], bool)
+    if alone.all():
+        return parts
+    count = test.size - int(alone.sum())
+    pictures = "1 picture that shares its scene" if count == 1 else f"{count} that share scenes"
+    left = f"{pictures} with another part left out of the test"
+    return Parts({**parts.members, "test": test[alone]}, f"{parts.how}, {left}")
+
+
 def _drawn(
     kinds: Sequence[str], sizes: Sequence[int], place: str, what: str
 ) -> dict[str, Integers]:

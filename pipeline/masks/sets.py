@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_catalog.catalog import load_catalog
+from data_catalog.product import ImageSet
 from pipeline.image_sources import roots
 from pipeline.masks.decoding import Floats, Labels, read_mask, read_picture
 from pipeline.masks.field import field_of_view
 from pipeline.masks.intensity import is_light
 from pipeline.masks.pairs import MaskPair, are_slices, find_pairs, person_of
-from pipeline.masks.parts import Parts, SplitBy, by_block, by_picture, by_subject
+from pipeline.masks.parts import Parts, SplitBy, by_block, by_picture, by_subject, without_scenes
 from pipeline.masks.values import Kind, MaskValues, read_values
 
 Part = Literal["train", "validation", "test"]
@@ -111,6 +112,7 @@ class MaskSet:
         named: The classes where they are known beforehand.
         split_by: What must stay in one part: the picture, the subject, or a block of slices.
         kind: Whether masks hold classes or objects.
+        scenes: Names of pictures that were cut from one.
     """
 
     name: str
@@ -119,6 +121,7 @@ class MaskSet:
     named: tuple[str, ...] | None
     split_by: SplitBy
     kind: Kind
+    scenes: tuple[tuple[str, ...], ...] = ()
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     @classmethod
@@ -142,7 +145,8 @@ class MaskSet:
         Raises:
             ValueError: If it is not there, or a picture lacks its mask or is of another size.
         """
-        folder, named = _find(name_or_folder, root)
+        folder, entry = _find(name_or_folder, root)
+        named = entry.classes if entry else None
         pairs = find_pairs(folder)
         listed = folder / "classes.txt"
         if named is None and listed.is_file():
@@ -150,7 +154,8 @@ class MaskSet:
         deep = all(pair.deep for pair in pairs)
         kind = kind or ("instances" if deep else "semantic")
         name = folder.resolve().name
-        return cls(name, folder, pairs, named, split_by or _resemblance(pairs), kind)
+        scenes = entry.scenes if entry else ()
+        return cls(name, folder, pairs, named, split_by or _resemblance(pairs), kind, scenes)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -210,12 +215,10 @@ class MaskSet:
             return by_block(len(pool), place)
         if self.split_by == "subject":
             return by_subject([person_of(pair.name) or pair.name for pair in pool], place)
-        kinds = [_light_or_dark(pair, self.channels) for pair in pool]
-        return by_picture(kinds, [math.prod(pair.header.size) for pair in pool], place)
-
-
-def _light_or_dark(pair: MaskPair, channels: int) -> str:
-    return "light" if is_light(read_picture(pair.picture, channels)) else "dark"
+        light = (is_light(read_picture(pair.picture, self.channels)) for pair in pool)
+        kinds = ["light" if each else "dark" for each in light]
+        parts = by_picture(kinds, [math.prod(pair.header.size) for pair in pool], place)
+        return without_scenes(parts, [pair.name for pair in pool], self.scenes)
 
 
 def _resemblance(pairs: tuple[MaskPair, ...]) -> SplitBy:
@@ -224,8 +227,8 @@ def _resemblance(pairs: tuple[MaskPair, ...]) -> SplitBy:
     return "subject" if all(person_of(pair.name) for pair in pairs) else "picture"
 
 
-def _find(name_or_folder: str | Path, root: Path | None) -> tuple[Path, tuple[str, ...] | None]:
-    """The folder, and the classes that the catalog names."""
+def _find(name_or_folder: str | Path, root: Path | None) -> tuple[Path, ImageSet | None]:
+    """The folder, and its entry in the catalog."""
     known = {name: e for name, e in load_catalog().image_sets.items() if e.task == "segment"}
     entry = known.get(str(name_or_folder))
     if entry is None:
@@ -243,4 +246,4 @@ def _find(name_or_folder: str | Path, root: Path | None) -> tuple[Path, tuple[st
             f"{entry.name}: expected its files in one of {', '.join(map(str, places))}, found no "
             f"such folder; obtain it from {entry.obtain}"
         )
-    return found, entry.classes
+    return found, entry

@@ -74,9 +74,11 @@ def read_values(
     if unknown or gaps or count < 2:
         first = (unknown or plain or [0])[-1]
         wanted = f"0 … {count - 1} or 255" if classes else "0 and 255, or 0 … K without a gap"
+        smoothed = not classes and {0, VOID} <= set(known)
+        smooth = "save it without smoothing, or threshold it, or " if smoothed else ""
         raise ValueError(
             f"{found.get(first, place)}: expected mask values {wanted}, found {_few(known)}; "
-            "name the classes in classes.txt, one a line, or store objects with 16 bits"
+            f"{smooth}name the classes in classes.txt, one a line, or store objects with 16 bits"
         )
     return MaskValues("semantic", _names(classes, count, place))
 

@@ -20,7 +20,7 @@ from flows.segmentation.answers import Answer, whole_objects
 from flows.segmentation.data import task_of
 from flows.segmentation.judge import Jury
 from flows.segmentation.runs import run_of
-from flows.segmentation.tuning import Tuned, largest_mean_dice, least_error
+from flows.segmentation.tuning import Tuned, _some, largest_mean_dice, least_error
 from flows.service import deployed
 from nowcast.evaluation import SegmentTally
 from nowcast.recipes import RECIPES, Recipe
@@ -178,6 +178,9 @@ def test_the_page_holds_every_recipe_and_test_picture(done: Segmented) -> None:
     page = done.report.read_text()
     for name in ("tiny", "tiny-plain", "tiny-border"):
         assert name in page
+    assert "In the training of tiny pixels in the gap between two objects weigh more" in page
+    assert "were chosen on 1 picture of validation; scores are of 2 test pictures, so few" in page
+    assert "takes pictures as independent." in page
     for row in _scores(done)["tiny"]["by_picture"]:
         assert row["picture"] in page
 
@@ -226,6 +229,7 @@ def test_vessels_are_judged_within_the_field_beside_a_second_observer(
     eyes: Path, tmp_path: Path
 ) -> None:
     done = segment(Segmentation(str(eyes), "tiny", tmp_path, flips=True))
+    assert "Networks saw brightness less its mean" in done.report.read_text()
     held = _scores(done)["tiny"]
     assert held["pixels"]["auc_by_class"][1] > 0.95
     assert held["pixels"]["mean_dice_by_class"][1] > held["second_observer"]["dice_by_class"][1]
@@ -297,6 +301,30 @@ def test_the_threshold_has_the_largest_mean_dice_of_the_pictures() -> None:
     whole = sum(tallies[1:], tallies[0]).best_threshold()[0]
     assert abs(largest_mean_dice(tallies) - whole) > 0.03
     assert math.isnan(largest_mean_dice([SegmentTally(2)]))
+
+
+def test_a_huge_picture_leaves_the_small_ones_to_choose(objects: Path) -> None:
+    split = MaskSet.open(objects).split("train")
+
+    def some(*sides: int) -> list[int]:
+        pair = split.pairs[0]
+        pairs = (replace(pair, header=pair.header._replace(size=(side, side))) for side in sides)
+        return _some(replace(split, pairs=tuple(pairs)))
+
+    assert some(*[200] * 20, 5000, *[200] * 20) == [*range(20), *range(21, 41)]
+    assert some(*[1000] * 9) == [0, 8]
+    assert some(*[500] * 15) == [0, 2, 4, 6, 8, 10, 12, 14]
+    assert some(5000, 5000, 5000) == [0, 2]
+    assert some(5000) == [0]
+
+
+def test_masks_of_training_without_any_object_are_refused(tmp_path: Path) -> None:
+    for number in range(8):
+        _save(tmp_path / "images" / f"p{number}q.png", np.full((SIDE, SIDE), 90, np.uint8))
+        _save(tmp_path / "masks" / f"p{number}q.png", np.zeros((SIDE, SIDE), np.uint16))
+    with pytest.raises(ValueError, match=r"expected objects numbered from 1 .*found none in all"):
+        segment(Segmentation(str(tmp_path), "tiny", tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_of_several_classes_is_one_request(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from nowcast.report.segment.scores import (
     pixel_table,
     score_tables,
 )
-from nowcast.report.segment.verdict import segment_verdict
+from nowcast.report.segment.verdict import basis, segment_verdict
 
 SECTIONS = ["scores", "runs", "pictures", "by-picture", "curves", "course", "data", "numbers"]
 
@@ -211,6 +211,41 @@ def test_runs_are_compared_picture_by_picture() -> None:
     assert merged.sure
     turned = compare_pictures(second, first)[1]
     assert (turned.better, turned.worse, turned.p_value) == (0, 6, merged.p_value)
+
+
+def test_fewer_than_six_pictures_have_no_p_value() -> None:
+    first = [{"picture": f"p{n}", "merged": 1} for n in range(6)]
+    second = [{"picture": f"p{n}", "merged": 3} for n in range(5)]
+    (merged,) = compare_pictures(first, second)
+    assert (merged.better, merged.p_value, merged.sure) == (5, None, False)
+    assert merged.chance == "too few pictures to tell"
+
+
+def test_page_says_what_the_test_by_picture_takes_for_granted(
+    facts: dict[str, SegmentFacts], pages: dict[str, str]
+) -> None:
+    told = words(pages["objects"])
+    assert "of 3 (too few pictures to tell)" in told
+    assert "The test takes pictures as independent." in told
+    eyes = dataclasses.replace(facts["vessels"], related="both eyes of a person")
+    assert "as independent, which both eyes of a person are not" in words(render_segment(eyes))
+
+
+def test_page_says_how_many_pictures_chose_and_how_many_judge(
+    facts: dict[str, SegmentFacts], pages: dict[str, str]
+) -> None:
+    few = "; scores are of 3 test pictures, so few that other pictures may well score otherwise."
+    assert f"Threshold and separation were chosen on {CHOSEN}{few}" in words(pages["objects"])
+    assert f"Threshold and threshold of membrane were chosen on {CHOSEN}{few}" in words(
+        pages["membranes"]
+    )
+    assert f"Threshold was chosen on {CHOSEN}{few}" in words(pages["vessels"])
+    run = facts["vessels"].run
+    many = SegmentTally(2, threshold=0.5)
+    for _ in range(4):
+        many += run.pixels
+    held = dataclasses.replace(facts["vessels"], run=dataclasses.replace(run, pixels=many))
+    assert basis(held).endswith("; scores are of 12 test pictures.")
 
 
 def test_downloads_hold_every_number(facts: dict[str, SegmentFacts]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from mask_folders import save, write_set
 
 from pipeline.masks import MaskSet, MaskSplit
-from pipeline.masks.parts import by_block, by_picture, by_subject
+from pipeline.masks.parts import Parts, by_block, by_picture, by_subject, without_scenes
 
 PARTS = ("train", "validation", "test")
 
@@ -24,6 +24,26 @@ def test_pictures_fall_into_three_parts_of_which_none_shares_one(count: int) -> 
     assert all(members[part].size for part in PARTS)
     again = by_picture(["one"] * count, [1] * count, "here").members
     assert all(np.array_equal(members[part], again[part]) for part in PARTS)
+
+
+def test_no_picture_tests_of_whose_scene_another_part_has_a_piece() -> None:
+    members = {"train": np.array([0, 1]), "validation": np.array([2]), "test": np.array([3, 4, 5])}
+    parts = Parts(members, "drawn")
+    names = ["a", "b", "c", "d", "e", "f"]
+    left = without_scenes(parts, names, [("a", "d"), ("c", "f"), ("e", "g"), ("a", "b")])
+    assert left.members["test"].tolist() == [4]
+    assert left.members["train"].tolist() == [0, 1]
+    assert left.how == "drawn, 2 that share scenes with another part left out of the test"
+    assert without_scenes(parts, names, [("d", "e"), ("x", "y")]) is parts
+
+
+@pytest.mark.real
+def test_no_nucleus_of_the_test_lies_beside_one_of_another_part(data_dir: Path) -> None:
+    images = MaskSet.open("dsb2018_nuclei", data_dir)
+    apart = names_of(images.split("train")) | names_of(images.split("validation"))
+    for scene in images.scenes:
+        assert not names_of(images.split("test")) & set(scene) or not apart & set(scene)
+    assert "1 picture that shares its scene with another part" in images.split("test").origin
 
 
 def test_every_kind_and_every_size_comes_into_every_part() -> None:
@@ -100,7 +120,7 @@ def test_both_eyes_stay_together_and_both_observers_are_read(tmp_path: Path) -> 
     ("name", "kind", "split_by", "sizes"),
     [
         ("isbi2012_em", "semantic", "block", (15, 2, 5)),
-        ("dsb2018_nuclei", "instances", "picture", (35, 5, 10)),
+        ("dsb2018_nuclei", "instances", "picture", (35, 5, 9)),
         ("chase_db1", "semantic", "subject", (14, 2, 4)),
     ],
 )

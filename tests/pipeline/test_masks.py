@@ -141,7 +141,10 @@ def _no_mask_folder(folder: Path) -> None:
     [
         (_no_mask, r"masks: .*found no mask for image cell c\.png; give the mask the image's name"),
         (_another_size, r"cell c\.png: expected a mask of 24 × 32 as .* has, found 20 × 32"),
-        (_unknown_values, r"cell c\.png: expected mask values 0 and 255.*found \[0, 128, 255\]"),
+        (
+            _unknown_values,
+            r"cell c\.png: expected mask values 0 and 255.*found \[0, 128, 255\]; save it without smoothing, or threshold it",
+        ),
         (_colours, r"cell c\.png: expected a mask of one number a pixel, found colours"),
         (_broken_picture, r"cell c\.png: expected a whole image .*found no image; replace"),
         (_no_images, r"images: expected images \(.*found no images$"),

@@ -118,6 +118,7 @@ class SegmentFacts:
         reference_title: Who that is.
         pictures: Test pictures to draw, in any order.
         things: What one object and several are called, ("nucleus", "nuclei").
+        related: Which pictures are not independent of each other, "both eyes of a person".
         peculiar: Sentences on what readers must know of how it was judged.
         code_version: Of this program.
         machine: What it ran on.
@@ -133,6 +134,7 @@ class SegmentFacts:
     reference_title: str = "Second observer"
     pictures: tuple[PictureFacts, ...] = ()
     things: tuple[str, str] = ("object", "objects")
+    related: str = ""
     peculiar: tuple[str, ...] = ()
     code_version: str = ""
     machine: str = ""

@@ -19,7 +19,7 @@ from nowcast.report.segment.pairs import SURE, compare_pictures
 from nowcast.report.segment.pictures import class_key, key_of, show_pictures
 from nowcast.report.segment.rows import picture_columns, picture_rows
 from nowcast.report.segment.scores import BY_CLASS, class_rows, iou_rows, of_all, score_tables
-from nowcast.report.segment.verdict import HALF, segment_verdict
+from nowcast.report.segment.verdict import HALF, basis, segment_verdict
 from nowcast.report.styles import Style
 from nowcast.report.template import render_page, write_whole
 from nowcast.report.wording import UNDEFINED, duration, number
@@ -46,6 +46,7 @@ def render_segment(facts: SegmentFacts) -> str:
         filters={"key_mark": _key_mark, "grouped": _grouped, "adds": multiply_adds},
         facts=facts,
         verdict=segment_verdict(facts),
+        basis=basis(facts),
         figures=key_figures(facts),
         tables=score_tables(facts),
         by_class=class_rows(facts),

@@ -26,6 +26,7 @@ COMPARED = {
     "false": ("False", True, False),
 }
 SURE = 0.05
+FEWEST = 6  # of fewer pictures not even all together make a sign test sure
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Pair:
         better: Pictures on which the first is better.
         worse: Pictures on which it is worse.
         pictures: How many are compared.
-        p_value: Of the exact sign test: how often chance alone parts equal runs so far.
+        p_value: Of the exact sign test: how often chance alone parts equal runs so far; it takes
+            pictures as independent. None for fewer than FEWEST pictures.
     """
 
     name: str
@@ -48,7 +50,7 @@ class Pair:
     better: int
     worse: int
     pictures: int
-    p_value: float
+    p_value: float | None
 
     @property
     def title(self) -> str:
@@ -63,7 +65,7 @@ class Pair:
     @property
     def sure(self) -> bool:
         """Whether chance alone does this in less than one case of twenty."""
-        return self.p_value < SURE
+        return self.p_value is not None and self.p_value < SURE
 
     def shown(self, value: float) -> str:
         """One of its numbers in words."""
@@ -74,6 +76,8 @@ class Pair:
     @property
     def chance(self) -> str:
         """The p-value in words."""
+        if self.p_value is None:
+            return "too few pictures to tell"
         return "< 0.001" if self.p_value < 0.001 else f"{self.p_value:.2g}"
 
 
@@ -104,9 +108,13 @@ def _pair(name: str, rows: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
     _, adds, rising = COMPARED[name]
     gap = (table[:, 0] - table[:, 1]) * (1 if rising else -1)
     better, worse = int((gap > 0).sum()), int((gap < 0).sum())
-    chance = float(binomtest(better, better + worse).pvalue) if better + worse else 1.0
+    chance = _sign_test(better, worse) if len(table) >= FEWEST else None
     whole = table.sum(0) if adds else table.mean(0)
     return Pair(name, float(whole[0]), float(whole[1]), better, worse, len(table), chance)
+
+
+def _sign_test(better: int, worse: int) -> float:
+    return float(binomtest(better, better + worse).pvalue) if better + worse else 1.0
 
 
 def _known(value: Any) -> bool:

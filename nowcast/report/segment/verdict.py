@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from nowcast.evaluation.membrane_tally import MembraneTally
 from nowcast.evaluation.object_matching import IOUS
 from nowcast.report.classes.words import grouped, per_cent
 from nowcast.report.segment.facts import SegmentFacts, SegmentRunFacts
@@ -12,6 +13,7 @@ from nowcast.report.segment.pictures import as_float
 from nowcast.report.segment.scores import fate_sums, of_all
 from nowcast.report.wording import duration, number
 
+FEW = 10
 HALF = IOUS.index(0.5)
 MAIN = {"objects": "f1", "membranes": "v_rand", "pixels": "dice"}
 
@@ -31,22 +33,26 @@ def segment_verdict(facts: SegmentFacts) -> list[str]:
     return [sentence for sentence in told if sentence]
 
 
+def basis(facts: SegmentFacts) -> str:
+    """How many pictures stand behind the scores, with a caution where these are few."""
+    run, count = facts.run, len(facts.run.pixels.rows)
+    parts = {"threshold": run.threshold, "threshold of membrane": run.membrane}
+    chosen = [name for name, value in parts.items() if value is not None]
+    chosen += ["separation"] if run.separation else []
+    told = f"Scores are of {_pictures(count, 'test ')}"
+    if chosen and run.chosen:
+        verb = "were" if len(chosen) > 1 else "was"
+        told = f"{' and '.join(chosen)} {verb} chosen on {run.chosen}; s{told[1:]}"
+    few = ", so few that other pictures may well score otherwise" if count < FEW else ""
+    return f"{told[0].upper()}{told[1:]}{few}."
+
+
 def _main(facts: SegmentFacts) -> str:
     run = facts.run
-    count = len(run.pixels.rows)
-    where = f"{grouped(count)} test picture{'s' if count != 1 else ''} of {facts.data.title}"
+    where = f"{_pictures(len(run.pixels.rows), 'test ')} of {facts.data.title}"
     dice = number(of_all(run.pixels.mean_dice()), 3)
-    error = per_cent(run.pixels.pixel_error(), 2)
-    if facts.subject == "membranes" and run.membranes is not None:
-        limit = run.membrane if run.membrane is not None else run.membranes.best()[0]
-        at = run.membranes.at(limit)
-        origin = f"chosen on {run.chosen or 'other pictures'}"
-        origin = "the best on these very pictures" if run.membrane is None else origin
-        return (
-            f"{run.shown} parts the {facts.named[1]} of {where} with V-Rand "
-            f"{number(at.v_rand, 4)} and V-Info {number(at.v_info, 4)} at the threshold {limit:g}, "
-            f"{origin}; {error} of the pixels are wrong."
-        )
+    if run.membranes is not None:
+        return _cells(facts, run.membranes, where)
     if run.objects is not None:
         tally = run.objects
         return (
@@ -60,8 +66,26 @@ def _main(facts: SegmentFacts) -> str:
     named = f"the {classes[1]} pixels" if len(classes) == 2 else f"{len(classes)} classes"
     return (
         f"{run.shown} finds {named} of {where} with a mean Dice of {dice} and an area "
-        f"under the ROC curve of {area}; {error} of the pixels are wrong."
+        f"under the ROC curve of {area}; {per_cent(run.pixels.pixel_error(), 2)} of the pixels "
+        "are wrong."
     )
+
+
+def _cells(facts: SegmentFacts, membranes: MembraneTally, where: str) -> str:
+    run = facts.run
+    limit = run.membrane if run.membrane is not None else membranes.best()[0]
+    at = membranes.at(limit)
+    origin = f"chosen on {run.chosen or 'other pictures'}"
+    origin = "the best on these very pictures" if run.membrane is None else origin
+    return (
+        f"{run.shown} parts the {facts.named[1]} of {where} with V-Rand "
+        f"{number(at.v_rand, 4)} and V-Info {number(at.v_info, 4)} at the threshold {limit:g}, "
+        f"{origin}; {per_cent(run.pixels.pixel_error(), 2)} of the pixels are wrong."
+    )
+
+
+def _pictures(count: int, kind: str = "") -> str:
+    return f"{grouped(count)} {kind}picture{'s' if count != 1 else ''}"
 
 
 def _fates(facts: SegmentFacts) -> str:
@@ -121,7 +145,9 @@ def _scored(pair: Pair) -> str:
 
 
 def _won(pair: Pair) -> str:
-    chance = f"p {pair.chance}" if pair.chance.startswith("<") else f"p = {pair.chance}"
+    chance = pair.chance
+    if pair.p_value is not None:
+        chance = f"p {chance}" if chance.startswith("<") else f"p = {chance}"
     return f"better on {pair.better} and worse on {pair.worse} of {pair.pictures} ({chance})"
 
 
