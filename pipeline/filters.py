@@ -6,6 +6,8 @@ missing one missing. A missing neighbour, or one beyond the frame, is no witness
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -56,8 +58,9 @@ def speckle_filter(dbz: Pixels, least: int = 3, above: float = NO_ECHO) -> Pixel
     Missing: An echo without any observed neighbour stays.
 
     Raises:
-        ValueError: If `least` is not 1 … 8.
+        ValueError: If `least` is not 1 … 8, or `above` not finite.
     """
+    _check_above("speckle filter", above)
     if not 1 <= least <= 8:
         raise ValueError(f"speckle filter: expected 1 to 8 wet neighbours, found {least}")
     wet, observed = _neighbours(dbz > above), _neighbours(~np.isnan(dbz))
@@ -79,8 +82,9 @@ def object_filter(dbz: Pixels, pixels: int = 9, above: float = NO_ECHO) -> Pixel
         stays.
 
     Raises:
-        ValueError: If `pixels` is below 1.
+        ValueError: If `pixels` is below 1, or `above` not finite.
     """
+    _check_above("object filter", above)
     if pixels < 1:
         raise ValueError(f"object filter: expected objects of 1 pixel or more, found {pixels}")
     objects, count = ndimage.label(dbz > above, AROUND)
@@ -90,6 +94,11 @@ def object_filter(dbz: Pixels, pixels: int = 9, above: float = NO_ECHO) -> Pixel
     stays[0] = False
     loose = (dbz > NO_ECHO) & ~_beside(stays[objects])
     return np.where(loose, np.float32(NO_ECHO), dbz)
+
+
+def _check_above(name: str, above: float) -> None:
+    if not math.isfinite(above):
+        raise ValueError(f"{name}: expected a finite reflectivity in dBZ, found {above}")
 
 
 def _beside(kept: NDArray[np.bool_]) -> NDArray[np.bool_]:

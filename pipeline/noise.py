@@ -122,7 +122,9 @@ def noise_of(options: Mapping[str, object]) -> Noise:
 
 
 def _number(kind: str, name: str, value: object) -> float:
-    if isinstance(value, (int, float)):
+    options = NOISES[kind].options if kind in NOISES else {}
+    numeric = name == "level" or not isinstance(options.get(name, True), bool)
+    if isinstance(value, (int, float)) and not (numeric and isinstance(value, bool)):
         return float(value)
     raise ValueError(f"noise {kind!r}: expected {name} as a number, found {value!r}")
 

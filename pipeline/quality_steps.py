@@ -43,21 +43,29 @@ Maker = Callable[[str], Step]
 def _classic(name: str, apply: Callable[..., Pixels], **defaults: float) -> Maker:
     def make(text: str) -> Step:
         given = text.split(":") if text else []
+        wanted = ":".join([name, *(key.upper() for key in defaults)])
+        told = f"quality step '{name}:{text}': expected {wanted}, numbers"
+        if len(given) > len(defaults):
+            raise ValueError(f"{told}, {len(defaults)} at most, found {len(given)}")
+        options: dict[str, Any] = dict(defaults)
+        for key, word in zip(defaults, given, strict=False):
+            options[key] = _number(told, key.upper(), word, type(defaults[key]))
         try:
-            keys = list(defaults)[: len(given)]
-            options: dict[str, Any] = dict(defaults)
-            for key, value in zip(keys, given, strict=True):
-                options[key] = type(defaults[key])(value)
             apply(np.zeros((1, 1), np.float32), **options)
         except ValueError as error:
-            wanted = ":".join(key.upper() for key in defaults)
-            raise ValueError(
-                f"quality step '{name}:{text}': expected {name}:{wanted}, numbers ({error})"
-            ) from error
+            raise ValueError(f"{told} ({error})") from error
         spelling = ":".join([name, *(f"{value:g}" for value in options.values())])
         return Step(spelling, spelling, partial(apply, **options))
 
     return make
+
+
+def _number(told: str, key: str, word: str, kind: type[float]) -> float:
+    try:
+        return kind(word)
+    except ValueError:
+        what = "whole number" if kind is int else "number"
+        raise ValueError(f"{told}, a {what} for {key}, found {word!r}") from None
 
 
 STEPS: dict[str, Maker] = {

@@ -12,6 +12,7 @@ from nowcast.cleaner import EchoBatches
 from nowcast.recipes import Recipe, find_recipe
 from nowcast.training import Progress
 from pipeline.noise import NOISES, noise_of
+from pipeline.places import place_of
 from pipeline.radar_frames import RadarFrames, Record
 from pipeline.store import Store
 
@@ -83,7 +84,8 @@ class Pieces:
         Raises:
             ValueError: If a store trains and tests, or has too few frames.
         """
-        both = sorted({*request.stores} & {*request.tests})
+        train_at = {_resolved(address) for address in request.stores}
+        both = sorted(address for address in request.tests if _resolved(address) in train_at)
         if both:
             raise ValueError(
                 f"{both[0]}: expected other stores to test than to train, found it among both"
@@ -104,6 +106,13 @@ class Pieces:
             "fingerprint": digest.hexdigest()[:32],
             "stores": ", ".join(str(record.store.address) for record in self.train),
         }
+
+
+def _resolved(address: str) -> str:
+    """The same for all ways to write the address of one store, of any of its states."""
+    place = place_of(address)
+    path = getattr(place, "path", None)
+    return str(path.resolve()) if isinstance(path, Path) else place.address
 
 
 def recipe_of(request: RadarCleaning) -> Recipe:

@@ -49,7 +49,8 @@ def facts_of(comparison: Comparison, pieces: Pieces, made: Trained, noise: Noise
             pieces.test[0].store.zr,
             JUDGED,
             tuple(f"{event.name}, {event.frames} frames" for event in comparison.events),
-            "Noise was laid on frames as they were delivered, which count as clean.",
+            "Noise was laid on frames as they were delivered, which count as clean; it is of the "
+            "same generator that trained the cleaner.",
             len(relations) > 1,
         ),
         peculiar=tuple(_peculiar(comparison, pieces)),

@@ -121,12 +121,27 @@ def pooled(events: Sequence[Event]) -> dict[str, Settings]:
 
 
 def best_settings(methods: Mapping[str, Settings]) -> dict[str, str]:
-    """The setting of each cleaner with the greatest CSI, the mean of those of CHOSEN_AT mm/h."""
+    """The setting of each cleaner with the greatest CSI, the mean of those of CHOSEN_AT mm/h.
+
+    A rate at which the CSI is undefined does not count.
+
+    Raises:
+        ValueError: If it is undefined at all of them for every setting of a cleaner.
+    """
+    return {method: _best(method, settings) for method, settings in methods.items()}
+
+
+def _best(method: str, settings: Settings) -> str:
     places = [RATES.index(rate) for rate in CHOSEN_AT]
-    return {
-        method: max(settings, key=lambda name: float(settings[name].csi()[places].mean()))
-        for method, settings in methods.items()
-    }
+    scores = {name: tally.csi()[places] for name, tally in settings.items()}
+    known = {name: np.nanmean(csi) for name, csi in scores.items() if np.isfinite(csi).any()}
+    if not known:
+        raise ValueError(
+            f"{TITLES.get(method, method)}: expected validation frames with rain of "
+            f"{min(CHOSEN_AT):g} mm/h or more to choose its setting by, found none; give stores "
+            "whose last frames have rain"
+        )
+    return max(known, key=lambda name: float(known[name]))
 
 
 def compare_cleaners(

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from flows.denoising.entrants import Restorer, training_images
 from flows.denoising.judge import PORTION, Contest, evenly_chosen
 from nowcast.checkpoint import load_checkpoint
-from nowcast.denoisers import pca_curve
-from nowcast.evaluation import RestorationTally, frechet_distance
+from nowcast.denoisers import Denoiser, PCADenoiser
+from nowcast.evaluation import frechet_distance
+from nowcast.evaluation.restoration import image_mse
 from nowcast.explain import embedding, layer_shapes
 from nowcast.report.denoise.facts import WidthCurve
 from nowcast.tasks import ClassifyTask
@@ -76,7 +77,10 @@ def _unknown(images: Tensor) -> Tensor:
 def width_curves(
     restorers: Sequence[Restorer], contest: Contest, train: ImageLoader
 ) -> tuple[WidthCurve, ...]:
-    """Error of reproducing clean test images, of each code and of PCA at every width."""
+    """Error of reproducing clean test images, of each code and of PCA at every width.
+
+    All are clipped to 0 … 255.
+    """
     coded = [(each, each.width) for each in restorers if each.width is not None]
     if not coded:
         return ()
@@ -86,13 +90,18 @@ def width_curves(
     widest = max(width for _, width in coded)
     powers = [2**n for n in range(1, 13) if 2**n <= min(2 * widest, most)]
     widths = sorted({*powers, *(width for _, width in coded if width <= most)})
-    exact = pca_curve(components, clean, widths).tolist()
-    curves = [WidthCurve("PCA", tuple(widths), tuple(exact), exact=True)]
+    whole = PCADenoiser.fit(components, max(widths))
+    narrowed = (PCADenoiser(whole.mean, whole.components[:width]) for width in widths)
+    exact = tuple(_error(each, clean) for each in narrowed)
+    curves = [WidthCurve("PCA", tuple(widths), exact, exact=True)]
     for each, width in coded:
-        tally = RestorationTally()
-        tally.update(each.denoiser.denoise(clean), clean)
-        curves.append(WidthCurve(each.trained.facts.shown, (width,), (tally.mse(),)))
+        error = _error(each.denoiser, clean)
+        curves.append(WidthCurve(each.trained.facts.shown, (width,), (error,)))
     return tuple(curves)
+
+
+def _error(denoiser: Denoiser, clean: Tensor) -> float:
+    return float(image_mse(denoiser.denoise(clean), clean).mean())
 
 
 @dataclass(frozen=True)
@@ -100,14 +109,17 @@ class Realism:
     """How far images lie from test images, as a classifier sees both.
 
     Args:
-        drawn: The Fréchet distance of images that a network drew.
+        drawn: The Fréchet distance of images that a network drew; None where there are not more
+            images than features, which leaves covariances without their full rank.
         real: That of as many training images.
         images: How many were compared of each.
+        features: That the classifier finds in an image.
     """
 
-    drawn: float
-    real: float
+    drawn: float | None
+    real: float | None
     images: int
+    features: int
 
     @classmethod
     def of(
@@ -117,5 +129,8 @@ class Realism:
         clean = contest.clean()
         real = train.split.read(train.indices[evenly_chosen(len(train), len(clean))], train.frame)
         test = classifier.features(clean)
+        images, features = min(len(drawn), len(real), len(test)), test.shape[1]
+        if images <= features:
+            return cls(None, None, images, features)
         far, near = (frechet_distance(classifier.features(each), test) for each in (drawn, real))
-        return cls(far, near, len(clean))
+        return cls(far, near, images, features)

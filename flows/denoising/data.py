@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from flows.images.runs import ImageRun, Trained, train_recipe
 from nowcast.recipes import RECIPES, Recipe, find_recipe
+from nowcast.recipes.cleaning import CLEANING
 from nowcast.tasks import DenoiseTask
 from nowcast.training import Progress
 from pipeline.batch import Batch
 from pipeline.image_loader import ImageLoader
-from pipeline.images import ImageSet
+from pipeline.images import ImageSet, Part
 from pipeline.noise import NOISES, Noise, noise_of
 from pipeline.noisy import NoisyBatches
 from pipeline.photographs import PHOTOGRAPHS, photographs
 
 PHOTOGRAPH_SIDE = 64
-LEVELS = 5
 REMOTE = ("s3://", "icechunk:")
 
 
@@ -62,11 +60,46 @@ class Denoising:
     classifier: Path | None = None
     tests: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        names = (self.recipe, *self.compare)
+        if len(set(names)) < len(names):
+            raise ValueError(
+                f"denoising: expected each recipe once, found {', '.join(names)}; "
+                "leave out what is named twice"
+            )
+        for name in ("size", "epochs", "limit", "judge"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"denoising: expected {name} > 0, found {value}")
+
     @property
     def stores(self) -> tuple[str, ...]:
         """The stores of radar among the data; none where they are images."""
         parts = tuple(self.data.split(","))
         return parts if all(map(_is_store, parts)) else ()
+
+    def refuse_radar(self) -> None:
+        """Refuse what stores of radar alone can be asked for.
+
+        Raises:
+            ValueError: If several data are named, or test stores, or a cleaner of radar.
+        """
+        if "," in self.data and not Path(self.data).exists():
+            raise ValueError(
+                f"--data: expected one set of images, or several stores of radar (.zarr), found "
+                f"{' and '.join(self.data.split(','))}; name one set"
+            )
+        if self.tests:
+            raise ValueError(
+                f"--test: expected stores of radar (.zarr) as data, found {self.data!r}; a set of "
+                "images has test images of its own"
+            )
+        for name in (self.recipe, *self.compare):
+            if name in {recipe.name for recipe in CLEANING}:
+                raise ValueError(
+                    f"recipe {name!r}: expected stores of radar (.zarr) as data, found "
+                    f"{self.data!r}; give --data STORE.zarr, or a recipe for images"
+                )
 
 
 def _is_store(data: str) -> bool:
@@ -136,17 +169,26 @@ def open_images(data: str, size: int | None) -> ImageSet:
     """The image set of a name or a folder; the photographs of scikit-image by their name.
 
     Raises:
-        ValueError: As `ImageSet.open` does.
+        ValueError: As `ImageSet.open` does, or if there are too few images for every part.
     """
     if data == PHOTOGRAPHS:
         return photographs(size or PHOTOGRAPH_SIDE)
     try:
-        return ImageSet.open(data)
+        images = ImageSet.open(data)
     except ValueError as error:
         if "found neither" not in str(error):
             raise
         told = f"or {PHOTOGRAPHS!r}, the photographs of scikit-image, or a store of radar (.zarr)"
         raise ValueError(f"{error} ({told})") from error
+    parts: tuple[Part, ...] = ("train", "validation", "test")
+    counts = {part: len(images.split(part)) for part in parts}
+    if not all(counts.values()):
+        found = ", ".join(f"{count} for {part}" for part, count in counts.items())
+        raise ValueError(
+            f"{images.path}: expected images for train, validation and test, 3 of a class or more, "
+            f"found {sum(counts.values())} ({found}); add images"
+        )
+    return images
 
 
 def run_of(asked: Denoising, images: ImageSet, name: str) -> DenoiseRun:
@@ -198,48 +240,3 @@ def _side(images: ImageSet) -> int | None:
     """That of the images, where all are alike and square."""
     size = images.size
     return size[0] if size is not None and size[0] == size[1] else None
-
-
-def noise_to_judge(
-    asked: Denoising, runs: Sequence[DenoiseRun]
-) -> tuple[Noise | None, tuple[float, ...]]:
-    """On which noise all methods are judged, and at which levels, rising.
-
-    The noise is that of the first recipe that has one; the levels those asked for, or the level
-    that all recipes share, or some over the range of all.
-
-    Raises:
-        ValueError: If a level is outside the sense of the noise, or there is no noise to have it.
-    """
-    noise = next((run.noise for run in runs if run.noise is not None), None)
-    if noise is None:
-        if asked.levels:
-            raise ValueError(
-                f"--level: expected noise that has a level, found recipe "
-                f"{runs[0].recipe.name!r}, which has none; name it with --noise"
-            )
-        return None, ()
-    held = [run.noise.level for run in runs if run.noise and run.noise.kind == noise.kind]
-    levels = sorted({*asked.levels} or spread_levels(held))
-    for level in levels:
-        noise.at(level)
-    return noise, tuple(levels)
-
-
-def spread_levels(held: Sequence[tuple[float, float]]) -> set[float]:
-    """Levels to judge at, of recipes' lowest and highest ones.
-
-    Each that is the only one of a recipe, and some over the range of all, not next to those.
-    """
-    fixed = {low for low, high in held if low == high}
-    least, most = min(low for low, _ in held), max(high for _, high in held)
-    between = {float(f"{level:.2g}") for level in np.linspace(least, most, LEVELS)}
-    apart = (most - least) / (2 * LEVELS)
-    return fixed | {level for level in between if all(abs(level - one) >= apart for one in fixed)}
-
-
-def main_level(levels: Sequence[float], first: Noise | None) -> float:
-    """That of the first recipe if it has one level, else the middle one."""
-    if first is not None and first.level[0] == first.level[1] and first.level[0] in levels:
-        return first.level[0]
-    return levels[len(levels) // 2]

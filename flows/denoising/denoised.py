@@ -15,14 +15,13 @@ from flows.denoising.codes import Classifier, Realism
 from flows.denoising.data import (
     DenoiseRun,
     Denoising,
-    main_level,
-    noise_to_judge,
     open_images,
     run_of,
 )
 from flows.denoising.entrants import Restorer, opponents
 from flows.denoising.facts import judged
 from flows.denoising.judge import CLEAN, Contest
+from flows.denoising.levels import main_level, noise_to_judge
 from nowcast.report.denoise.facts import DenoiseFacts, MethodFacts
 from nowcast.report.denoise.page import write_denoise_report
 from nowcast.training import Progress
@@ -87,11 +86,7 @@ def denoise(
         from flows.cleaning import clean_radar
 
         return clean_radar(request, resume=resume, progress=progress)
-    if request.tests:
-        raise ValueError(
-            f"--test: expected stores of radar (.zarr) as data, found {request.data!r}; a set of "
-            "images has test images of its own"
-        )
+    request.refuse_radar()
     begun = time.perf_counter()
     images = open_images(request.data, request.size)
     runs = [run_of(request, images, name) for name in (request.recipe, *request.compare)]

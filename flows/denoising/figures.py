@@ -118,7 +118,14 @@ def _is_dense(network: EncoderDecoder, inputs: Tensor) -> bool:
 def _samples(images: Tensor, realism: Realism | None, title: str) -> Figure:
     if realism is None:
         return draw_samples(images[:SAMPLES], network=title)
-    return draw_samples(images[:SAMPLES], realism.drawn, realism.real, title)
+    drawn = draw_samples(images[:SAMPLES], realism.drawn, realism.real, title)
+    if realism.drawn is not None:
+        return drawn
+    told = (
+        f" Their Fréchet distance to test images is not told: {realism.images} images are not "
+        f"more than the {realism.features} features of the classifier."
+    )
+    return replace(drawn, sentence=drawn.sentence + told)
 
 
 def _runs(restorer: Restorer, network: EncoderDecoder, codes: Tensor, title: str) -> Figure:

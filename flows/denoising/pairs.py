@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -16,12 +16,19 @@ from flows.denoising.data import DenoiseRun
 from flows.denoising.entrants import Restorer
 from flows.denoising.judge import PORTION
 from nowcast.models import Autoencoder
+from nowcast.recipes import Recipe
 from nowcast.report.classes.words import grouped
 from nowcast.report.wording import number
 from pipeline.batch import Batch
 
 Setting = Literal["stacked", "tied", "sparse", "contractive"]
+OPTIONS: Mapping[Setting, tuple[str, ...]] = {
+    "tied": ("tied",),
+    "sparse": ("sparsity", "sparsity_weight", "sparsity_target"),
+    "contractive": ("contraction",),
+}
 SURE = 1.96  # standard errors each way of an interval of 95 %
+INTERVAL = "95 % interval of these two trainings"
 
 
 @dataclass(frozen=True)
@@ -66,11 +73,18 @@ class Side:
             "contractive": network.contraction > 0,
         }
 
-    @property
-    def rest(self) -> tuple[object, ...]:
-        """What must be alike to tell what a setting does."""
-        recipe, network = self.run.recipe, self.network
-        return network.widths, network.responses, recipe.noise, recipe.batch_size, recipe.optimiser
+    def rest(self, setting: Setting) -> Recipe:
+        """What must be alike to tell what a setting does: the recipe but for it and the name.
+
+        Where layers were trained one by one, how many passes the whole had after them does not
+        count.
+        """
+        recipe = replace(self.run.recipe, name="")
+        if setting == "stacked":
+            return replace(recipe, greedy_epochs=0.0, epochs=None)
+        options = recipe.network_options.items()
+        kept = {name: value for name, value in options if name not in OPTIONS[setting]}
+        return replace(recipe, network_options=kept)
 
     def batches(self) -> Iterator[Tensor]:
         """The images as the network sees them."""
@@ -119,10 +133,10 @@ class Pair:
         )
         if not abs(mean) > reach:
             ends = f"{number(mean - reach, 1)} to {number(mean + reach, 1)}"
-            return f"{told}these images cannot tell them apart ({ends}, 95 % interval)."
+            return f"{told}these images cannot tell them apart ({ends}, {INTERVAL})."
         ends = f"{number(abs(mean) - reach, 1)} to {number(abs(mean) + reach, 1)}"
         word = "more" if mean > 0 else "less"
-        return f"{told}{number(abs(mean), 1)} {word} ({ends}, 95 % interval)."
+        return f"{told}{number(abs(mean), 1)} {word} ({ends}, {INTERVAL})."
 
 
 def sides_of(
@@ -143,6 +157,8 @@ def pairs_of(sides: Sequence[Side]) -> Mapping[Setting, Pair]:
     for one in sides:
         for other in sides:
             apart = [name for name, held in one.settings.items() if held != other.settings[name]]
-            if len(apart) == 1 and one.settings[apart[0]] and one.rest == other.rest:
+            if len(apart) != 1 or not one.settings[apart[0]]:
+                continue
+            if one.rest(apart[0]) == other.rest(apart[0]):
                 pairs.setdefault(apart[0], Pair(one, other))
     return pairs

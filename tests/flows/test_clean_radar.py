@@ -20,6 +20,7 @@ from flows.cleaning.judge import (
     CLASSIC,
     NETWORK,
     NOTHING,
+    RATES,
     Comparison,
     best_settings,
     judge_event,
@@ -32,12 +33,13 @@ from flows.service.configuration import Configuration
 from flows.service.intake import take_in
 from nowcast.checkpoint import save_checkpoint
 from nowcast.cleaner import Cleaner
+from nowcast.evaluation import CleaningTally
 from nowcast.recipes import find_recipe
 from pipeline.check import check_store
 from pipeline.ingest import ingest
 from pipeline.noise import noise_of
 from pipeline.radar_frames import RadarFrames, Record
-from pipeline.reflectivity import NO_ECHO
+from pipeline.reflectivity import NO_ECHO, ZR
 from pipeline.store import Store
 
 RECIPE = find_recipe("radar-cleaner")
@@ -59,6 +61,7 @@ def test_a_store_is_cleaned_from_frames_to_page(storm_store: Path, tmp_path: Pat
     assert "<html" in page
     assert "speckle filter" in page
     assert "Rates by Z = " in page
+    assert "it is of the same generator that trained the cleaner." in page
     spent = re.search(r"<dt>Time spent</dt><dd>training (.*?), judging (.*?); together", page)
     assert spent is not None
     assert "all" not in spent[0]
@@ -89,6 +92,30 @@ def test_test_frames_never_train(storm_store: Path, tmp_path: Path) -> None:
     assert {str(record.store.address) for record in apart.train} == {str(storm_store)}
     with pytest.raises(ValueError, match="expected other stores to test than to train, found it"):
         Pieces.of(RadarCleaning((str(storm_store),), tmp_path, (str(storm_store),)))
+    (tmp_path / "link.zarr").symlink_to(storm_store)
+    parent = storm_store.parent
+    for same in (f"{storm_store}/", f"{parent}/../{parent.name}/{storm_store.name}"):
+        with pytest.raises(ValueError, match="expected other stores to test than to train"):
+            Pieces.of(RadarCleaning((str(storm_store),), tmp_path, (same,)))
+    with pytest.raises(
+        ValueError, match=r"link\.zarr: expected other stores to test than to train"
+    ):
+        Pieces.of(RadarCleaning((str(storm_store),), tmp_path, (str(tmp_path / "link.zarr"),)))
+
+
+def test_settings_are_chosen_by_the_rates_at_which_the_csi_is_known() -> None:
+    drizzle, rain, dry = (torch.tensor([[value]]) for value in (20.0, 40.0, NO_ECHO))
+
+    def tally(cleaned: torch.Tensor, clean: torch.Tensor) -> CleaningTally:
+        held = CleaningTally(RATES, ZR(200, 1.6))
+        held.update(cleaned, rain, clean)
+        return held
+
+    strict, mild = tally(dry, drizzle), tally(drizzle, drizzle)
+    assert np.isnan(mild.csi()[1])
+    assert best_settings({"median": {"strict": strict, "mild": mild}}) == {"median": "mild"}
+    with pytest.raises(ValueError, match="median filter: expected validation frames with rain"):
+        best_settings({"median": {"strict": tally(dry, dry)}})
 
 
 def test_a_request_for_images_becomes_one_for_radar(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,13 +17,16 @@ from typer.testing import CliRunner
 
 from flows.cli import app
 from flows.denoising import Denoised, Denoising, denoise
-from flows.denoising.data import Unlabelled, noise_to_judge, open_images, run_of, spread_levels
-from flows.denoising.entrants import methods_of
+from flows.denoising.codes import Classifier, Realism, width_curves
+from flows.denoising.data import Unlabelled, open_images, run_of
+from flows.denoising.entrants import Restorer, methods_of
 from flows.denoising.facts import TITLES
+from flows.denoising.figures import _samples
 from flows.denoising.judge import Contest, Entrant, evenly_chosen
+from flows.denoising.levels import noise_to_judge, spread_levels
 from flows.images.runs import train_recipe
 from nowcast.checkpoint import save_checkpoint
-from nowcast.denoisers import CLASSIC
+from nowcast.denoisers import CLASSIC, PCADenoiser, pca_curve
 from nowcast.recipes import RECIPES, Recipe, find_recipe
 from nowcast.report.denoise.methods import lead_of
 from nowcast.scaling import MinMax
@@ -194,6 +199,34 @@ def test_images_that_a_network_draws_are_told_from_real_ones(folder: Path, tmp_p
     assert "Along single values of the code" in page
     with pytest.raises(ValueError, match="expected a classifier of images of 1 × 9 × 9"):
         denoise(replace(asked, size=9), resume=True)
+    loader = ImageLoader(ImageSet.open(folder).split("test"), 20)
+    few = Contest(loader, loader, None, (0.0,), 0.0, 16)
+    found = Realism.of(few.clean(), few, loader, Classifier.read(classifier, (1, SIDE, SIDE)))
+    assert (found.drawn, found.real, found.images, found.features) == (None, None, 16, 16)
+    told = _samples(few.clean(), found, "").sentence
+    assert "is not told: 16 images are not more than the 16 features" in told
+
+
+def test_codes_and_components_are_clipped_alike_on_the_curve_by_width(folder: Path) -> None:
+    images = ImageSet.open(folder)
+    train, test = (ImageLoader(images.split(part), 20) for part in ("train", "test"))
+    contest = Contest(test, test, None, (0.0,), 0.0, 20)
+
+    class Bright:
+        width = 4
+        trained = SimpleNamespace(facts=SimpleNamespace(shown="bright"))
+        denoiser = SimpleNamespace(denoise=lambda clean: torch.full_like(clean, 1000.0))
+
+    exact, bright = width_curves([cast(Restorer, Bright())], contest, train)
+    clean = contest.clean()
+    assert bright.mse == (pytest.approx(float((255 - clean).square().mean()), rel=1e-5),)
+    whole = train.split.read(train.indices)
+    unclipped = pca_curve(whole, clean, exact.widths).tolist()
+    for width, error, free in zip(exact.widths, exact.mse, unclipped, strict=True):
+        made = PCADenoiser.fit(whole, width).denoise(clean).clamp(0, 255)
+        assert error == pytest.approx(float((made - clean).square().mean()), rel=1e-4)
+        assert error <= free * (1 + 1e-6)
+    assert min(exact.mse) < min(unclipped) * 0.999
 
 
 def test_noise_may_be_other_than_that_of_the_recipe(folder: Path, tmp_path: Path) -> None:
@@ -274,6 +307,14 @@ def test_images_without_labels_are_their_own_target(folder: Path, tmp_path: Path
         ({"levels": (-0.1,)}, "expected a level"),
         ({"against": ("magic",)}, "no classic method 'magic'"),
         ({"classifier": Path("absent.safetensors")}, "train one with `nowcast classify`"),
+        ({"compare": ("tiny-conv",)}, "expected each recipe once, found tiny-conv, tiny-conv"),
+        ({"epochs": 0}, "expected epochs > 0, found 0"),
+        ({"limit": -1}, "expected limit > 0, found -1"),
+        ({"size": 0}, "expected size > 0, found 0"),
+        ({"judge": 0}, "expected judge > 0, found 0"),
+        ({"recipe": "radar-cleaner"}, r"expected stores of radar \(.zarr\) as data.*give --data"),
+        ({"compare": ("radar-cleaner",)}, r"expected stores of radar \(.zarr\) as data"),
+        ({"data": "mnist,a.zarr"}, r"several stores of radar \(.zarr\), found mnist and a.zarr"),
     ],
 )
 def test_what_cannot_be_done_ends_in_a_sentence(
@@ -283,6 +324,13 @@ def test_what_cannot_be_done_ends_in_a_sentence(
     with pytest.raises(ValueError, match=sentence):
         denoise(replace(asked, **changes))  # type: ignore[arg-type]
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_of_one_image_is_named_with_its_count(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "one" / "disc").mkdir(parents=True)
+    shutil.copy(folder / "train" / "disc" / "0.png", tmp_path / "one" / "disc")
+    with pytest.raises(ValueError, match=r"one: expected images for train.*found 1 \(.*add images"):
+        denoise(Denoising(str(tmp_path / "one"), "tiny-conv", tmp_path))
 
 
 def test_no_photograph_is_in_two_parts_and_each_is_cut_whole() -> None:

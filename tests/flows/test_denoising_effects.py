@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,6 +97,16 @@ def test_pairs_differ_in_one_setting_alone(trained: Runs) -> None:
     assert not pairs_of(sides(trained, "tied", "sparse"))
 
 
+@pytest.mark.parametrize("change", [{"learning_rate": 0.01}, {"epochs": 3}, {"seed": 1}])
+def test_what_was_trained_by_another_recipe_is_no_pair(
+    trained: Runs, change: dict[str, Any]
+) -> None:
+    plain, tied = sides(trained, "plain", "tied")
+    other = replace(tied.run.images, recipe=replace(tied.run.recipe, **change))
+    assert pairs_of([plain, tied])
+    assert not pairs_of([plain, replace(tied, run=replace(tied.run, images=other))])
+
+
 def test_errors_are_those_of_the_test_images(trained: Runs) -> None:
     (one,) = sides(trained, "sparse")
     tally = RestorationTally()
@@ -111,7 +122,7 @@ def test_every_setting_is_told_with_it_and_without(trained: Runs) -> None:
     assert set(told) == set(TITLES.values())
     for group in effects.charts:
         assert "Mean squared error of 16 test images, pixels 0 to 255: " in group.note
-        assert "95 % interval" in group.note
+        assert "95 % interval of these two trainings" in group.note
         assert len(group.charts) > 1
         assert style in group.key
         assert "nan" not in group.note

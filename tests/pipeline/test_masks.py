@@ -143,7 +143,8 @@ def _no_mask_folder(folder: Path) -> None:
         (_another_size, r"cell c\.png: expected a mask of 24 × 32 as .* has, found 20 × 32"),
         (
             _unknown_values,
-            r"cell c\.png: expected mask values 0 and 255.*found \[0, 128, 255\]; save it without smoothing, or threshold it",
+            r"cell c\.png: expected mask values 0 and 255.*found \[0, 128, 255\]; "
+            "save it without smoothing, or threshold it",
         ),
         (_colours, r"cell c\.png: expected a mask of one number a pixel, found colours"),
         (_broken_picture, r"cell c\.png: expected a whole image .*found no image; replace"),

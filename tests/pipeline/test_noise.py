@@ -153,6 +153,8 @@ def test_level_zero_changes_nothing(kind: str) -> None:
         ({"kind": "poisson", "level": 1, "clip": True}, r"expected options of \[\], found \['clip"),
         ({"kind": "gaussian", "level": 1, "clip": None}, "expected clip as a number, found None"),
         ({"kind": "receiver", "level": 1, "looks": 0}, "expected looks > 0, found 0"),
+        ({"kind": "gaussian", "level": True}, "expected level as a number, found True"),
+        ({"kind": "receiver", "level": 1, "snr": True}, "expected snr as a number, found True"),
     ],
 )  # fmt: skip
 def test_nonsense_is_refused_in_one_sentence(options: Mapping[str, object], message: str) -> None:

@@ -106,7 +106,16 @@ def test_only_objects_that_are_surely_small_are_removed() -> None:
         ("speckle:9", "expected 1 to 8 wet neighbours, found 9"),
         ("objects:0", "expected objects of 1 pixel or more, found 0"),
         ("objects:many", "quality step 'objects:many': expected objects:PIXELS:ABOVE"),
-        ("median:3:3", "quality step 'median:3:3': expected median:SIZE"),
+        ("median:3:3", "'median:3:3': expected median:SIZE, numbers, 1 at most, found 2$"),
+        ("speckle:3:4:5", "expected speckle:LEAST:ABOVE, numbers, 2 at most, found 3$"),
+        ("speckle:x", "'speckle:x': expected .*, a whole number for LEAST, found 'x'$"),
+        (
+            "speckle:3:wet",
+            "expected speckle:LEAST:ABOVE, numbers, a number for ABOVE, found 'wet'$",
+        ),
+        ("speckle:3:nan", "speckle filter: expected a finite reflectivity in dBZ, found nan"),
+        ("objects:9:nan", "object filter: expected a finite reflectivity in dBZ, found nan"),
+        ("objects:9:inf", "object filter: expected a finite reflectivity in dBZ, found inf"),
     ],
 )
 def test_a_step_that_makes_no_sense_is_refused(spelling: str, match: str) -> None:

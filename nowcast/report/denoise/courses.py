@@ -31,9 +31,10 @@ def width_chart(facts: DenoiseFacts) -> ChartGroup | None:
     ]
     return ChartGroup(
         "Error by width of the code",
-        "Mean squared error of clean test images, pixels 0 to 255. No linear code of as many "
-        "values errs less on the images it was fitted to than principal components do; what lies "
-        "below their curve, curvature has won.",
+        "Mean squared error of clean test images, pixels clipped to 0 to 255 for networks and "
+        "principal components alike. No linear code of as many values, unclipped, errs less on "
+        "the images it was fitted to than principal components do; what lies below their curve, "
+        "curvature has won.",
         (Chart("Mean squared error", drawn(_by_width(lines))),),
         tuple(styles),
     )

@@ -115,7 +115,7 @@ class WidthCurve:
         name: Of one network of several widths, or "PCA"; that of a method, where it is one.
         widths: Rising.
         mse: Mean squared error of pixels 0 to 255 of the test images at each width.
-        exact: Whether it is the least that a linear code can reach.
+        exact: Whether it is of principal components, the best linear code.
     """
 
     name: str
